@@ -1,0 +1,1 @@
+"""Command line: argv in, exit code out. One module a command, each importing only what it needs."""

@@ -1,0 +1,116 @@
+"""What `connections` reports: the events of a connection's or a listener's life."""
+
+import enum
+
+import msgspec
+
+from connbeat.model.containers import Container
+from connbeat.model.processes import Owner, Process
+from connbeat.model.sockets import Counters
+
+
+class EventKind(enum.StrEnum):
+    """The steps of a life; published as `connection.event` and `listener.event`."""
+
+    OPENED = "opened"
+    ONGOING = "ongoing"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class Direction(enum.StrEnum):
+    """Who called: `outbound` if this end did."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    UNKNOWN = "unknown"
+
+
+class DirectionSource(enum.StrEnum):
+    """How the direction is known; published as `connection.direction_source`.
+
+    `transition`: the kernel reported connect() or accept. `state`: the socket is in SYN_SENT or
+    SYN_RECV. `listener`: the namespace's listeners at that port. `counters`: the kernel's byte
+    counters, in which the caller's SYN counts. `pair`: the other end, on this host, is known.
+    """
+
+    TRANSITION = "transition"
+    STATE = "state"
+    LISTENER = "listener"
+    COUNTERS = "counters"
+    PAIR = "pair"
+    NONE = "none"
+
+
+class Party(msgspec.Struct, frozen=True, gc=False):
+    """Who is at one end: a process or the reason there is none, and its container if any."""
+
+    owner: Owner
+    container: Container | None
+
+
+class RemoteParty(msgspec.Struct, frozen=True, gc=False):
+    """Who is at the other end, where that is on this host."""
+
+    process: Process | None
+    container: Container | None
+
+
+class Address(msgspec.Struct, frozen=True, gc=False):
+    """A packed address and a port: the real peer where a translation stands between."""
+
+    ip: bytes
+    port: int
+
+
+class ConnectionReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One event of one connection, whole: nothing else is needed to write its document.
+
+    `id` is stable for the connection's life and unique between hosts and boots. `event_id` adds
+    the kind and a number that never repeats. `opened_ns` is None where nobody saw it open: then
+    the duration is unknown, too. `failure` is "" but for FAILED.
+    """
+
+    id: str
+    event_id: str
+    kind: EventKind
+    netns: int
+    interface: int
+    local_ip: bytes
+    local_port: int
+    remote_ip: bytes
+    remote_port: int
+    inode: int
+    state: str
+    direction: Direction
+    direction_source: DirectionSource
+    opened_ns: int | None
+    closed_ns: int | None
+    reported_ns: int
+    counters: Counters | None
+    local: Party
+    remote: RemoteParty | None = None
+    nat: Address | None = None
+    failure: str = ""
+
+
+class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One event of one listener. `backlog` is the present, `backlog_max` the greatest allowed."""
+
+    id: str
+    event_id: str
+    kind: EventKind
+    netns: int
+    interface: int
+    ip: bytes
+    port: int
+    inode: int
+    opened_ns: int | None
+    closed_ns: int | None
+    reported_ns: int
+    backlog: int
+    backlog_max: int
+    local: Party
+
+
+Report = ConnectionReport | ListenerReport

@@ -1,0 +1,17 @@
+"""Network namespaces to look into."""
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """A network namespace and how to reach it.
+
+    `netns` is the inode number of the namespace. `pids` are the processes that live in it,
+    ascending; `path` is a bind mount (`ip netns`, `/run/netns/x`) or "" if there is none. A target
+    has a pid or a path, else it could not have been found.
+    """
+
+    netns: int
+    pids: tuple[int, ...]
+    path: str
+    is_host: bool

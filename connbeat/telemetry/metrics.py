@@ -1,0 +1,156 @@
+"""Every number the agent publishes about itself: name, kind, meaning, and what to do about it.
+
+One catalogue, so that a name cannot be misspelt and a dashboard can be checked against it. Names
+follow Prometheus: `connbeat_<what>_<unit>_total` for counters. Thread-safe.
+"""
+
+import enum
+import threading
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Kind(enum.StrEnum):
+    """A counter only grows; a gauge is the present."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+
+
+class _Info(msgspec.Struct, frozen=True):
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _counter(name: str, text: str, *labels: str) -> _Info:
+    return _Info(name, Kind.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> _Info:
+    return _Info(name, Kind.GAUGE, text, labels)
+
+
+class Metric(enum.Enum):
+    """The catalogue. The help text says what it means and, where it can be bad, the remedy."""
+
+    # capture
+    POLLS = _counter("connbeat_polls_total", "Polls of all namespaces.")
+    POLLS_FAILED = _counter(
+        "connbeat_polls_failed_total",
+        "Polls that ended in an error of our own; the log has the traceback. Please report it.",
+    )
+    DUMPS = _counter("connbeat_dumps_total", "Namespaces read, by source.", "source")
+    DUMPS_SKIPPED = _counter(
+        "connbeat_dumps_skipped_total", "Namespaces not read: their own counters had not changed."
+    )
+    DUMPS_FAILED = _counter(
+        "connbeat_dumps_failed_total", "Namespaces that could not be read, by reason.", "reason"
+    )
+    DUMPS_INTERRUPTED = _counter(
+        "connbeat_dumps_interrupted_total",
+        "Dumps the kernel called inconsistent on every try; the next poll makes up for it.",
+    )
+    ROWS_MALFORMED = _counter(
+        "connbeat_rows_malformed_total", "Rows that did not follow the format and were left out."
+    )
+    NAMESPACES = _gauge("connbeat_namespaces", "Network namespaces known, by rung.", "rung")
+    # attribution
+    WALKS = _counter("connbeat_fd_walks_total", "Walks over processes' descriptors.")
+    WALKED_FDS = _counter("connbeat_fd_walked_total", "Descriptors read in those walks.")
+    WALKS_CUT = _counter(
+        "connbeat_fd_walks_cut_total", "Walks ended by their budget; the rest is found at the next."
+    )
+    OWNERS_UNKNOWN = _counter(
+        "connbeat_owners_unknown_total", "Sockets reported without a process, by reason.", "reason"
+    )
+    PROCESSES = _gauge("connbeat_processes", "Processes held in the table.")
+    # connections
+    CONNECTIONS = _gauge("connbeat_connections", "Connections open now.")
+    LISTENERS = _gauge("connbeat_listeners", "Listeners open now.")
+    REPORTS = _counter("connbeat_reports_total", "Events reported, by kind.", "kind")
+    CONNECTIONS_OVER_LIMIT = _counter(
+        "connbeat_connections_over_limit_total",
+        "Connections not taken up because the limit was reached; raise connbeat.max_connections.",
+    )
+    # discovery
+    CONTAINERS = _gauge("connbeat_containers", "Containers that run now.")
+    DOCKER_REQUESTS = _counter("connbeat_docker_requests_total", "Calls of the Docker API.", "call")
+    DOCKER_EVENTS = _counter("connbeat_docker_events_total", "Events the Docker engine sent.")
+    DOCKER_LOST = _counter(
+        "connbeat_docker_connections_lost_total", "Event streams that ended; each was reopened."
+    )
+    # queue and delivery
+    QUEUE_EVENTS = _gauge("connbeat_queue_events", "Events waiting, by output.", "output")
+    QUEUE_BYTES = _gauge("connbeat_queue_bytes", "Bytes waiting, by output.", "output")
+    EVENTS_DELIVERED = _counter(
+        "connbeat_output_events_delivered_total", "Events the output took.", "output"
+    )
+    EVENTS_RETRIED = _counter(
+        "connbeat_output_events_retried_total", "Events sent again after a failure.", "output"
+    )
+    EVENTS_DROPPED = _counter(
+        "connbeat_output_events_dropped_total",
+        "Events given up: lost. The reason says why and the log has the first of each.",
+        "output",
+        "reason",
+    )
+    # the agent itself
+    CPU_SECONDS = _counter("connbeat_cpu_seconds_total", "CPU the agent used, user and system.")
+    MEMORY_BYTES = _gauge("connbeat_memory_bytes", "Resident memory of the agent.")
+    OPEN_FDS = _gauge("connbeat_open_fds", "File descriptors the agent holds.")
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One number: the metric, its labels in the catalogue's order, the value."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float
+
+
+class Metrics:
+    """The numbers of one agent. Handed in, never global. Every method may be called by any thread.
+
+    A label missing from the call or not in the catalogue raises KeyError: a bug, and the first
+    test to come by shows it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[tuple[Metric, tuple[str, ...]], float] = {}
+
+    def add(self, metric: Metric, amount: float = 1, /, **labels: str) -> None:
+        key = metric, _ordered(metric, labels)
+        with self._lock:
+            self._values[key] = self._values.get(key, 0) + amount
+
+    def set(self, metric: Metric, value: float, /, **labels: str) -> None:
+        key = metric, _ordered(metric, labels)
+        with self._lock:
+            self._values[key] = value
+
+    def get(self, metric: Metric, /, **labels: str) -> float:
+        return self._values.get((metric, _ordered(metric, labels)), 0)
+
+    def total(self, metric: Metric) -> float:
+        """The sum over all labels."""
+        with self._lock:
+            return sum(value for (name, _), value in self._values.items() if name is metric)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """Every number set so far, in the catalogue's order."""
+        with self._lock:
+            items = list(self._values.items())
+        order = {metric: index for index, metric in enumerate(Metric)}
+        items.sort(key=lambda item: (order[item[0][0]], item[0][1]))
+        return tuple(Sample(metric, labels, value) for (metric, labels), value in items)
+
+
+def _ordered(metric: Metric, labels: Mapping[str, str]) -> tuple[str, ...]:
+    names = metric.value.labels
+    if len(names) != len(labels):
+        raise KeyError(f"{metric.value.name} has the labels {names}, not {tuple(labels)}")
+    return tuple(labels[name] for name in names)

@@ -1,0 +1,1 @@
+"""Views: tables for people, from reports."""
