@@ -29,6 +29,10 @@ class NetnsGone(CaptureError):  # noqa: N818  a fact about the namespace, and th
     """The namespace, or the process that led to it, ended."""
 
 
+class ProcessGone(CaptureError):  # noqa: N818  as above
+    """The process ended, or its pid belongs to another by now."""
+
+
 class NotPermitted(CaptureError):  # noqa: N818  as above
     """A capability is missing; the message names it."""
 

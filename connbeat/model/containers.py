@@ -46,7 +46,7 @@ class Container(msgspec.Struct, frozen=True, gc=False):
 
 
 class PublishedPort(msgspec.Struct, frozen=True, gc=False):
-    """A port of the host that leads into a container. Addresses packed; wildcard host_ip = any."""
+    """A port of the host that leads into a container. Addresses packed; a wildcard is any."""
 
     host_ip: bytes
     host_port: int

@@ -12,7 +12,6 @@ class UnknownReason(enum.StrEnum):
     NOT_PERMITTED = "not_permitted"
     NOT_FOUND = "not_found"
     NO_INODE = "no_inode"
-    DISABLED = "disabled"
 
 
 class ContainerRef(msgspec.Struct, frozen=True, gc=False):
@@ -30,7 +29,7 @@ class Process(msgspec.Struct, frozen=True, gc=False):
 
     `binary` is the program's file name, `executable` its whole path as the process sees it (""
     if unreadable). `arguments` and `environ` are as in `/proc`, decoded, nothing masked.
-    `started_ns` is on CLOCK_BOOTTIME. `is_permitted` is false where a part could not be read.
+    `started_at_ns` is wall clock. `is_permitted` is false where a part could not be read.
     """
 
     pid: int
@@ -41,10 +40,25 @@ class Process(msgspec.Struct, frozen=True, gc=False):
     environ: tuple[str, ...]
     uid: int
     user: str
-    started_ns: int
+    started_at_ns: int
     container: ContainerRef | None
     netns: int
     is_permitted: bool = True
 
 
 Owner = Process | UnknownReason
+
+
+class Attribution(msgspec.Struct, frozen=True, gc=False):
+    """Whose a socket is. The container may be known where the process is not, by its namespace."""
+
+    owner: Owner
+    container: ContainerRef | None
+
+
+class Wanted(msgspec.Struct, frozen=True, gc=False):
+    """A socket whose owner is asked for; `likely_pid` is looked at first, 0 if nobody is likely."""
+
+    netns: int
+    inode: int
+    likely_pid: int

@@ -1,5 +1,7 @@
 """Network namespaces to look into."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -15,3 +17,13 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     pids: tuple[int, ...]
     path: str
     is_host: bool
+
+
+class Namespaces(msgspec.Struct, frozen=True, gc=False):
+    """The namespaces that exist at one moment, by their number, the host's first.
+
+    `unreadable_pids` are processes whose namespace we may not even name: one of ours may be theirs.
+    """
+
+    targets: Mapping[int, Target]
+    unreadable_pids: tuple[int, ...]

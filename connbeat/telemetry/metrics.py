@@ -77,6 +77,11 @@ class Metric(enum.Enum):
     )
     # discovery
     CONTAINERS = _gauge("connbeat_containers", "Containers that run now.")
+    TOMBSTONES_DROPPED = _counter(
+        "connbeat_container_tombstones_dropped_total",
+        "Ended containers forgotten early because too many ended at once; late connections of "
+        "theirs have the id alone.",
+    )
     DOCKER_REQUESTS = _counter("connbeat_docker_requests_total", "Calls of the Docker API.", "call")
     DOCKER_EVENTS = _counter("connbeat_docker_events_total", "Events the Docker engine sent.")
     DOCKER_LOST = _counter(
@@ -96,6 +101,13 @@ class Metric(enum.Enum):
         "Events given up: lost. The reason says why and the log has the first of each.",
         "output",
         "reason",
+    )
+    OUTPUT_FAILURES = _counter(
+        "connbeat_output_failures_total",
+        "Calls of an output that failed as a whole, by kind: transient (the destination's trouble;"
+        " sent again) or unexpected (our own; the log has the traceback. Please report it).",
+        "output",
+        "kind",
     )
     # the agent itself
     CPU_SECONDS = _counter("connbeat_cpu_seconds_total", "CPU the agent used, user and system.")

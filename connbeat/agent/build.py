@@ -1,0 +1,193 @@
+"""Build: the only place that knows every class. Settings in, wired stages out, nothing started."""
+
+import os
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+import connbeat
+from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.observe import EventMaker, Observer, ObserverThread
+from connbeat.attribution.inodes import InodeIndex
+from connbeat.attribution.owners import OwnerResolver
+from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.ladder import Rung
+from connbeat.capture.reader import CapturePolicy, SnapshotReader
+from connbeat.clock import Clock
+from connbeat.config.schema import ConnbeatConfig, Settings
+from connbeat.connections.tracker import Tracker, TrackerPolicy
+from connbeat.discovery.cgroups import parse_cgroup
+from connbeat.discovery.docker import DockerWatcher
+from connbeat.discovery.docker_host import read_docker_host
+from connbeat.discovery.engine_follower import EngineFollower
+from connbeat.discovery.namespaces import NamespaceReader
+from connbeat.discovery.registry import ContainerRegistry
+from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.linux.procfs import ProcFs
+from connbeat.outputs.console.client import ConsoleOutput
+from connbeat.outputs.file.client import FileOutput
+from connbeat.outputs.file.rotation import Rotation
+from connbeat.outputs.protocol import Output
+from connbeat.queue.fanout import FanOut
+from connbeat.queue.memory import MemoryQueue
+from connbeat.telemetry.metrics import Metrics
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What sees: without outputs, as `show` and `doctor` use it."""
+
+    observer: Observer
+    snapshots: SnapshotReader
+    registry: ContainerRegistry
+    watcher: DockerWatcher | None
+    procfs: ProcFs
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """Everything that runs."""
+
+    observation: Observation
+    observer_thread: ObserverThread
+    builder: DocumentBuilder
+    workers: tuple[DeliveryWorker, ...]
+    metrics: Metrics
+
+
+def build_agent(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, *, dry_run: bool
+) -> Agent:
+    """Wire the agent. With `dry_run` events are made and counted, and go nowhere."""
+    metrics = Metrics()
+    observation = build_observation(settings, environ, clock, metrics)
+    outputs = () if dry_run else build_outputs(settings)
+    queues = [
+        MemoryQueue(
+            output.name,
+            metrics,
+            clock,
+            max_events=settings.queue_mem.events,
+            max_bytes=settings.queue_mem.max_bytes,
+        )
+        for output in outputs
+    ]
+    policy = DeliveryPolicy(
+        min_events=min(settings.queue_mem.flush_min_events, settings.queue_mem.events),
+        flush_seconds=settings.queue_mem.flush_timeout_seconds,
+    )
+    builder = build_documents(settings, environ)
+    return Agent(
+        observation=observation,
+        observer_thread=ObserverThread(
+            observation.observer,
+            EventMaker(builder, clock),
+            FanOut(queues),
+            poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
+            clock=clock,
+            metrics=metrics,
+        ),
+        builder=builder,
+        workers=tuple(
+            DeliveryWorker(output, queue, policy, metrics=metrics, clock=clock)
+            for output, queue in zip(outputs, queues, strict=True)
+        ),
+        metrics=metrics,
+    )
+
+
+def build_observation(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, metrics: Metrics
+) -> Observation:
+    config = settings.connbeat
+    procfs = ProcFs()
+    registry = ContainerRegistry()
+    watcher = None
+    if config.enable_docker is not False:
+        watcher = DockerWatcher(
+            EngineFollower(registry, metrics, clock),
+            metrics,
+            clock,
+            environ=environ,
+            is_wanted=config.enable_docker is True,
+        )
+    processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
+    snapshots = SnapshotReader(procfs, capture_policy(config, environ), metrics)
+    observer = Observer(
+        namespaces=NamespaceReader(procfs),
+        snapshots=snapshots,
+        processes=processes,
+        owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
+        tracker=Tracker(
+            TrackerPolicy(
+                id_prefix=_boot_prefix(),
+                aggregation_ns=int(config.aggregation_seconds * 1e9),
+                max_connections=config.max_connections,
+                own_pid=0 if config.report_self else os.getpid(),
+                with_host=config.enable_local_connections,
+            ),
+            registry,
+            processes,
+            metrics,
+        ),
+        clock=clock,
+        metrics=metrics,
+    )
+    return Observation(observer, snapshots, registry, watcher, procfs)
+
+
+def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
+    config = settings.connbeat
+    hostname = socket.gethostname()
+    policy = DocumentPolicy(
+        name=settings.name or hostname,
+        hostname=hostname,
+        version=connbeat.__version__,
+        tags=settings.tags,
+        fields=settings.fields,
+        fields_under_root=settings.fields_under_root,
+        expose_process_info=config.expose_process_info,
+        expose_cmdline=config.expose_cmdline,
+        expose_environ=config.expose_environ,
+        docker_environment=frozenset(config.docker_environment),
+        redact=config.redact,
+    )
+    return DocumentBuilder(policy, read_docker_host(environ))
+
+
+def build_outputs(settings: Settings) -> Sequence[Output]:
+    outputs: list[Output] = []
+    if (console := settings.output_console) is not None:
+        outputs.append(ConsoleOutput(pretty=console.pretty))
+    if (file := settings.output_file) is not None:
+        rotation = Rotation(
+            max_bytes=file.rotate_every_kb * 1024,
+            number_of_files=file.number_of_files,
+            on_startup=file.rotate_on_startup,
+        )
+        outputs.append(
+            FileOutput(
+                Path(file.path), file.filename, rotation=rotation, permissions=file.permissions
+            )
+        )
+    return outputs
+
+
+def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:
+    """How high to climb: `capture`, or the original's switch `enable_tcp_diag`."""
+    files = tuple(
+        Path(path) if (path := environ.get(name)) else None
+        for name in ("PROC_NET_TCP", "PROC_NET_TCP6")
+    )
+    is_low = config.capture == "procfs" or (
+        config.capture == "auto" and config.enable_tcp_diag is False
+    )
+    return CapturePolicy(Rung.PROCFS if is_low else max(Rung), (files[0], files[1]))
+
+
+def _boot_prefix() -> str:
+    """16 hexadecimal digits of the kernel's random id of this boot: unique in any fleet."""
+    return re.sub("[^0-9a-f]", "", _BOOT_ID.read_text())[:16]

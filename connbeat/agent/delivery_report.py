@@ -1,0 +1,98 @@
+"""What a delivery worker says and counts: numbers for every event, lines only for news."""
+
+import enum
+import logging
+from collections import Counter
+
+import msgspec
+
+from connbeat.clock import Clock
+from connbeat.model.batches import Outcome
+from connbeat.telemetry.log import RateLimited
+from connbeat.telemetry.metrics import Metric, Metrics
+
+_log = logging.getLogger(__name__)
+
+
+class Failure(enum.StrEnum):
+    """Whose fault it is that nothing arrived: the destination's, or our own."""
+
+    TRANSIENT = "transient"
+    UNEXPECTED = "unexpected"
+
+
+class DeliveryCounts(msgspec.Struct, frozen=True):
+    """What became of an output's events since the start."""
+
+    delivered: int
+    retried: int
+    dropped: int
+
+
+class DeliveryReport:
+    """The log lines and metrics of one output. Its worker's thread calls it."""
+
+    def __init__(self, output: str, metrics: Metrics, clock: Clock) -> None:
+        self._output = output
+        self._metrics = metrics
+        self._lines = RateLimited(_log, clock)
+        self._trouble: Failure | None = None
+
+    def failed(self, kind: Failure, error: Exception) -> None:
+        """A call failed as a whole. A line only if the trouble is new: the next will fail, too."""
+        self._metrics.add(Metric.OUTPUT_FAILURES, output=self._output, kind=kind)
+        if kind is self._trouble:
+            return
+        self._trouble = kind
+        if kind is Failure.UNEXPECTED:
+            _log.error(
+                "The output failed unexpectedly; its events wait. output=%s error=%r",
+                self._output,
+                error,
+                exc_info=error,
+            )
+        else:
+            _log.warning(
+                "The output takes no events; they wait. output=%s error=%s", self._output, error
+            )
+
+    def worked(self) -> None:
+        """Something arrived. A line only if that is news."""
+        if self._trouble:
+            self._trouble = None
+            _log.info("The output takes events again. output=%s", self._output)
+
+    def settled(self, outcome: Outcome) -> None:
+        """A batch left the queue, or part of it."""
+        self._add(Metric.EVENTS_DELIVERED, len(outcome.delivered))
+        self._add(Metric.EVENTS_RETRIED, len(outcome.retry))
+        details = {drop.reason: drop.detail for drop in outcome.dropped}
+        for reason, count in Counter(drop.reason for drop in outcome.dropped).items():
+            self._add(Metric.EVENTS_DROPPED, count, reason=reason)
+            self._lines.error(
+                "Events were given up and are lost. output=%s reason=%s count=%d detail=%s",
+                self._output,
+                reason,
+                count,
+                details[reason],
+                key=reason,
+            )
+
+    def counts(self) -> DeliveryCounts:
+        return DeliveryCounts(
+            delivered=self._total(Metric.EVENTS_DELIVERED),
+            retried=self._total(Metric.EVENTS_RETRIED),
+            dropped=self._total(Metric.EVENTS_DROPPED),
+        )
+
+    def _add(self, metric: Metric, count: int, **labels: str) -> None:
+        if count:
+            self._metrics.add(metric, count, output=self._output, **labels)
+
+    def _total(self, metric: Metric) -> int:
+        values = (
+            sample.value
+            for sample in self._metrics.samples()
+            if sample.metric is metric and sample.labels[0] == self._output
+        )
+        return int(sum(values))

@@ -1,0 +1,163 @@
+"""Observe: the capture thread. It asks every source, folds, and hands events on.
+
+It owns every `setns` and never waits for a disk, a server or the container engine. A step that
+fails costs that poll only: it is logged, counted, and the next poll makes up for it.
+"""
+
+import logging
+import threading
+
+import msgspec
+
+from connbeat.attribution.owners import OwnerResolver
+from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.reader import SnapshotReader
+from connbeat.clock import Clock
+from connbeat.connections.tracker import Tracker
+from connbeat.discovery.namespaces import NamespaceReader
+from connbeat.errors import CaptureError
+from connbeat.events.document import DocumentBuilder
+from connbeat.linux.netns import own_netns
+from connbeat.linux.rtnetlink import read_addresses
+from connbeat.model.batches import Event
+from connbeat.model.connections import Report
+from connbeat.model.targets import Namespaces
+from connbeat.queue.protocol import Intake
+from connbeat.telemetry.metrics import Metric, Metrics
+
+log = logging.getLogger(__name__)
+
+_ADDRESSES_EVERY_NS = 10_000_000_000
+
+
+class Observer:
+    """One poll after another: namespaces, snapshots, owners, reports. One thread uses it."""
+
+    def __init__(  # noqa: PLR0913  the one place where the stages of a poll meet
+        self,
+        *,
+        namespaces: NamespaceReader,
+        snapshots: SnapshotReader,
+        processes: ProcessTable,
+        owners: OwnerResolver,
+        tracker: Tracker,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._namespaces = namespaces
+        self._snapshots = snapshots
+        self._processes = processes
+        self._owners = owners
+        self._tracker = tracker
+        self._clock = clock
+        self._metrics = metrics
+        self._addresses_due_ns = 0
+        self.seen = Namespaces({}, ())
+        self.host_netns = 0
+
+    def poll(self) -> list[Report]:
+        """Everything once. Raises nothing that one namespace or process could cause."""
+        now_ns = self._clock.monotonic_ns()
+        self.seen = self._namespaces.read()
+        self._look_at_host(now_ns)
+        poll = self._snapshots.poll(self.seen.targets.values(), now_ns)
+        for snapshot in poll.snapshots:
+            self._tracker.fold(snapshot)
+        for netns in poll.gone:
+            self._tracker.forget(netns, now_ns)
+        wanted = self._tracker.unattributed()
+        if wanted:
+            self._tracker.attribute(self._owners.resolve(wanted, self.seen, now_ns))
+        reports = self._tracker.report(now_ns)
+        self._processes.expire(now_ns)
+        self._metrics.add(Metric.POLLS)
+        return reports
+
+    def close(self) -> None:
+        self._snapshots.close()
+
+    def _look_at_host(self, now_ns: int) -> None:
+        """The host's own addresses, where its published ports answer: they change rarely."""
+        if now_ns < self._addresses_due_ns:
+            return
+        self._addresses_due_ns = now_ns + _ADDRESSES_EVERY_NS
+        self.host_netns = next(
+            (netns for netns, target in self.seen.targets.items() if target.is_host), 0
+        )
+        addresses: frozenset[bytes] = frozenset()
+        if self.host_netns == own_netns():
+            try:
+                addresses = read_addresses()
+            except CaptureError as error:
+                log.debug("Addresses of the host not read. error=%s", error)
+        self._tracker.set_host(self.host_netns, addresses)
+
+
+class EventMaker:
+    """Reports to encoded events. One thread uses it."""
+
+    def __init__(self, builder: DocumentBuilder, clock: Clock) -> None:
+        self._builder = builder
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+
+    def make(self, reports: list[Report], host_netns: int) -> list[Event]:
+        self._builder.begin(host_netns, self._clock.monotonic_ns(), self._clock.now_ns())
+        return [
+            Event(
+                id=report.event_id,
+                timestamp_ns=self._builder.timestamp_ns(report),
+                body=self._encode(self._builder.build(report)),
+            )
+            for report in reports
+        ]
+
+
+class ObserverThread:
+    """The body of the capture thread: a poll every interval until told to stop, and one more."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        events: EventMaker,
+        intake: Intake,
+        *,
+        poll_interval_ns: int,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._observer = observer
+        self._events = events
+        self._intake = intake
+        self._poll_interval_ns = poll_interval_ns
+        self._clock = clock
+        self._metrics = metrics
+        self._stopping = threading.Event()
+        self.first_poll_done = threading.Event()
+
+    def stop(self) -> None:
+        """End `run` after one last poll, from any thread. Returns at once."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        due_ns = self._clock.monotonic_ns()
+        try:
+            while not self._stopping.is_set():
+                self._poll()
+                self.first_poll_done.set()
+                now_ns = self._clock.monotonic_ns()
+                # A poll that took longer than the interval is not made up for.
+                due_ns = max(due_ns + self._poll_interval_ns, now_ns)
+                self._clock.wait(self._stopping, (due_ns - now_ns) / 1e9)
+            self._poll()
+        finally:
+            self._observer.close()
+
+    def _poll(self) -> None:
+        try:
+            reports = self._observer.poll()
+            if reports:
+                self._intake.put(self._events.make(reports, self._observer.host_netns))
+        except Exception:  # the top of a worker: a bug costs a poll, not the agent
+            self._metrics.add(Metric.POLLS_FAILED)
+            log.exception("A poll failed; the next one makes up for it.")

@@ -1,0 +1,38 @@
+"""Sight: what the agent can see from where it was started, read once the first poll is over."""
+
+import os
+
+from connbeat.agent.build import Observation
+from connbeat.capture.advice import Sight
+from connbeat.errors import CaptureError
+from connbeat.linux.procfs import parse_capabilities
+
+
+def read_sight(observation: Observation) -> Sight:
+    """The facts behind `capture.advice`; never raises."""
+    procfs = observation.procfs
+    try:
+        status = procfs.read(os.getpid(), "status")
+    except CaptureError:
+        status = b""
+    try:
+        apparmor = (
+            procfs.read(os.getpid(), "attr/current").strip(b"\0\n ").decode("utf-8", "replace")
+        )
+    except CaptureError:
+        apparmor = ""
+    return Sight(
+        capabilities=parse_capabilities(status),
+        has_host_pids=_has_host_pids(observation),
+        standings=tuple(observation.snapshots.standings().values()),
+        unreadable_pids=len(observation.observer.seen.unreadable_pids),
+        apparmor=apparmor.strip("\0\n ").partition(" ")[0],
+    )
+
+
+def _has_host_pids(observation: Observation) -> bool:
+    """Process 2 is kthreadd, a kernel thread without arguments, only where the host's pids are."""
+    try:
+        return observation.procfs.stat(2).comm == "kthreadd"
+    except CaptureError:
+        return False

@@ -1,0 +1,191 @@
+"""Supervise: the order of start and stop, signals, and the periodic lines of the log.
+
+Start: outputs, container engine, capture. Stop: capture (with one last poll, so that what is known
+is told), then the outputs drain within `shutdown_timeout`. A second signal leaves at once.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from types import FrameType
+
+import connbeat
+from connbeat.agent.build import Agent
+from connbeat.agent.sight import read_sight
+from connbeat.capture.advice import lacks
+from connbeat.capture.ladder import Rung
+from connbeat.clock import Clock
+from connbeat.config.schema import Settings
+from connbeat.discovery.docker_host import read_docker_host
+from connbeat.errors import Permanent
+from connbeat.telemetry.changes import MetricsLog
+from connbeat.telemetry.metrics import Metric
+from connbeat.telemetry.self_usage import SelfUsage
+
+log = logging.getLogger(__name__)
+
+#: The first poll waits so long for the engine's list, so that the first events have names.
+_NAMES_SECONDS = 3.0
+_POLL_END_SECONDS = 5.0
+
+
+class Supervisor:
+    """Runs an agent in the calling thread, which must be the main one: signals arrive there."""
+
+    def __init__(
+        self, agent: Agent, settings: Settings, environ: Mapping[str, str], clock: Clock
+    ) -> None:
+        self._agent = agent
+        self._settings = settings
+        self._environ = environ
+        self._clock = clock
+        self._wake = threading.Event()
+        self._is_stopping = False
+        self._must_reopen = False
+        self._exit_code = 0
+        self._engine_name = ""
+        self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
+
+    def run(self) -> int:
+        """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
+        started_ns = self._clock.monotonic_ns()
+        self._take_signals()
+        log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
+        if not self._start_outputs():
+            return 1
+        self._start_docker()
+        self._capture.start()
+        metrics_log = MetricsLog(self._agent.metrics)
+        try:
+            self._watch(metrics_log)
+        finally:
+            self._stop()
+        metrics_log.write_totals((self._clock.monotonic_ns() - started_ns) / 1e9)
+        log.info("connbeat stopped. exit_code=%d", self._exit_code)
+        return self._exit_code
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            self._must_reopen = True
+        elif self._is_stopping:
+            os.write(2, b"connbeat: second signal, leaving at once\n")
+            os._exit(1)
+        else:
+            self._is_stopping = True
+        self._wake.set()
+
+    def _start_outputs(self) -> bool:
+        for worker in self._agent.workers:
+            try:
+                worker.start(self._on_gone)
+            except Permanent as error:
+                # No traceback: this is for the user, whose configuration cannot work.
+                log.error(  # noqa: TRY400
+                    "The output cannot be used. output=%s error=%s", worker.name, error
+                )
+                return False
+        return True
+
+    def _on_gone(self, name: str, error: Permanent) -> None:
+        log.error("Stopping, for an output is gone for good. output=%s error=%s", name, error)
+        self._exit_code = 1
+        self._is_stopping = True
+        self._wake.set()
+
+    def _start_docker(self) -> None:
+        watcher = self._agent.observation.watcher
+        if watcher is not None:
+            threading.Thread(target=watcher.run, name="docker", daemon=True).start()
+            self._clock.wait(watcher.ready, _NAMES_SECONDS)
+            self._learn_docker_host()
+
+    def _learn_docker_host(self) -> None:
+        """The engine names its host once it answers; the resolver may block, so not in capture."""
+        watcher = self._agent.observation.watcher
+        name = watcher.engine_name if watcher is not None else ""
+        if name and name != self._engine_name:
+            self._engine_name = name
+            self._agent.builder.set_docker_host(read_docker_host(self._environ, name))
+
+    def _observe(self) -> None:
+        try:
+            self._agent.observer_thread.run()
+        finally:
+            if not self._is_stopping:
+                log.error("The capture thread ended; stopping.")
+                self._exit_code = 1
+                self._is_stopping = True
+            self._wake.set()
+
+    def _watch(self, metrics_log: MetricsLog) -> None:
+        logging_config = self._settings.logging
+        period = logging_config.metrics_period_seconds
+        usage = SelfUsage(self._agent.metrics)
+        due_ns = self._clock.monotonic_ns() + int(period * 1e9)
+        self._tell_sight()
+        while not self._is_stopping:
+            left = (due_ns - self._clock.monotonic_ns()) / 1e9
+            if self._clock.wait(self._wake, left):
+                self._wake.clear()
+                self._reopen()
+                continue
+            due_ns += int(period * 1e9)
+            self._learn_docker_host()
+            usage.update()
+            if logging_config.metrics_enabled:
+                metrics_log.write_changes(period)
+        usage.update()
+
+    def _reopen(self) -> None:
+        if self._must_reopen:
+            self._must_reopen = False
+            log.info("Reopening outputs. signal=SIGHUP")
+            for worker in self._agent.workers:
+                worker.reopen()
+
+    def _tell_sight(self) -> None:
+        """Where capture stands, and in one line what would show more."""
+        self._clock.wait(self._agent.observer_thread.first_poll_done, _POLL_END_SECONDS)
+        sight = read_sight(self._agent.observation)
+        for rung in Rung:
+            count = sum(standing.rung is rung for standing in sight.standings)
+            if count:
+                log.info("Capture stands. rung=%s namespaces=%d", rung.label, count)
+        missing = lacks(sight)
+        if missing:
+            text = "; ".join(f"{lack.what}: {lack.give}" for lack in missing)
+            log.warning("More could be seen. %s", text)
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+        log.info("Stopping. shutdown_timeout=%gs", self._settings.shutdown_timeout_seconds)
+        deadline_ns = self._clock.monotonic_ns() + int(
+            self._settings.shutdown_timeout_seconds * 1e9
+        )
+        self._agent.observer_thread.stop()
+        if self._agent.observation.watcher is not None:
+            self._agent.observation.watcher.stop()
+        if self._capture.is_alive():
+            self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
+        for worker in self._agent.workers:
+            worker.drain(deadline_ns)
+        for worker in self._agent.workers:
+            counts = worker.join()
+            log.info(
+                "Output closed. output=%s delivered=%d retried=%d dropped=%d",
+                worker.name,
+                counts.delivered,
+                counts.retried,
+                counts.dropped,
+            )
+        log.info(
+            "Polls and reports. polls=%d reports=%d",
+            self._agent.metrics.get(Metric.POLLS),
+            self._agent.metrics.total(Metric.REPORTS),
+        )

@@ -1,0 +1,82 @@
+"""Advice: what the agent cannot see, and the flag or capability that would show it. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from connbeat.capture.ladder import Rung, Standing
+
+#: Bits of `CapEff` (include/uapi/linux/capability.h) that this version makes use of.
+CAPABILITIES = {
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+}
+
+
+class Lack(msgspec.Struct, frozen=True, gc=False):
+    """One thing missing: what is not seen for want of it, and what to give."""
+
+    what: str
+    give: str
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent found out about its own place.
+
+    `capabilities` is the effective mask, `has_host_pids` false where it sees only a container's
+    processes, `apparmor` the profile it runs under ("" or "unconfined" for none).
+    """
+
+    capabilities: int
+    has_host_pids: bool
+    standings: tuple[Standing, ...]
+    unreadable_pids: int
+    apparmor: str = ""
+
+
+def lacks(sight: Sight) -> list[Lack]:
+    """Everything that would show more, the greatest first."""
+    found: list[Lack] = []
+    if not sight.has_host_pids:
+        found.append(Lack("processes outside this container", "--pid=host (not for a sidecar)"))
+    low = _below(sight.standings)
+    if low and not _has(sight, "CAP_SYS_ADMIN"):
+        found.append(
+            Lack(
+                f"counters and exact identity in {low} other namespaces",
+                "CAP_SYS_ADMIN (docker run --cap-add SYS_ADMIN)",
+            )
+        )
+    wanting = [name for name in ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH") if not _has(sight, name)]
+    if wanting:
+        flags = " ".join(f"--cap-add {name.removeprefix('CAP_')}" for name in wanting)
+        found.append(
+            Lack(
+                "descriptors of processes of other users or with more capabilities",
+                f"{' and '.join(wanting)} (docker run {flags})",
+            )
+        )
+    elif sight.unreadable_pids:
+        found.append(
+            Lack(
+                f"{sight.unreadable_pids} processes with more capabilities than the agent",
+                "root with all capabilities, as a systemd service has",
+            )
+        )
+    if sight.apparmor not in ("", "unconfined"):
+        found.append(
+            Lack(
+                f"whatever the AppArmor profile {sight.apparmor} forbids",
+                "docker run --security-opt apparmor=unconfined",
+            )
+        )
+    return found
+
+
+def _below(standings: Iterable[Standing]) -> int:
+    return sum(standing.rung < Rung.DUMP for standing in standings)
+
+
+def _has(sight: Sight, name: str) -> bool:
+    return bool(sight.capabilities >> CAPABILITIES[name] & 1)

@@ -1,0 +1,50 @@
+"""Rung 1: sock_diag dumps, each from a socket that was made inside its namespace."""
+
+from pathlib import Path
+
+from connbeat.errors import NetnsGone
+from connbeat.linux import netns
+from connbeat.linux.sock_diag import DiagSocket
+from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource
+from connbeat.model.targets import Target
+
+#: A table that moves under every one of so many dumps is taken as it is, marked incomplete.
+_TRIES = 4
+
+
+def open_diag(target: Target, proc: Path) -> DiagSocket:
+    """The sock_diag socket of a namespace; the calling thread goes in and comes back.
+
+    Raises NetnsGone, NotPermitted (another namespace without CAP_SYS_ADMIN) or CaptureError.
+    """
+    if target.netns == netns.own_netns():
+        return DiagSocket()
+    doors = [proc / str(pid) / "ns/net" for pid in target.pids[:3]]
+    if target.path:
+        doors.append(Path(target.path))
+    for door in doors:
+        try:
+            with netns.entered(door, target.netns):
+                return DiagSocket()
+        except NetnsGone:
+            continue  # that process ended; another may be left
+    raise NetnsGone(f"no way is left into namespace {target.netns}")
+
+
+def dump(diag: DiagSocket, netns_id: int, now_ns: int) -> SocketSnapshot:
+    """One snapshot. Raises CaptureError."""
+    rows: list[Socket] = []
+    malformed = 0
+    is_interrupted = True
+    for _ in range(_TRIES):
+        rows, malformed, is_interrupted = diag.dump()
+        if not is_interrupted:
+            break
+    return SocketSnapshot(
+        netns=netns_id,
+        source=SocketSource.INET_DIAG,
+        taken_ns=now_ns,
+        sockets=tuple(rows),
+        is_complete=not is_interrupted,
+        malformed=malformed,
+    )

@@ -1,0 +1,33 @@
+"""Gate: whether a namespace can have anything new since its last dump.
+
+A dump of an empty namespace costs as much as one of a full one, because it walks the machine's
+whole hash; reading three small files costs a twentieth. Counters lie in one case (a listener
+closed and another opened between two polls leaves them as they were), so a dump is due every
+10 s whatever they say.
+"""
+
+_DUE_NS = 10_000_000_000
+
+
+class Gate:
+    """The memory of one namespace. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._fingerprint: bytes | None = None
+        self._dumped_ns = 0
+
+    def is_open(self, fingerprint: bytes | None, now_ns: int) -> bool:
+        """Whether to dump. A fingerprint of None means the counters could not be read."""
+        return (
+            fingerprint is None
+            or fingerprint != self._fingerprint
+            or now_ns - self._dumped_ns >= _DUE_NS
+        )
+
+    def dumped(self, fingerprint: bytes | None, now_ns: int) -> None:
+        """A dump succeeded; `fingerprint` was read before it, so that a change during it shows."""
+        self._fingerprint = fingerprint
+        self._dumped_ns = now_ns
+
+    def reset(self) -> None:
+        self._fingerprint = None

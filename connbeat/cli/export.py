@@ -1,0 +1,26 @@
+"""`connbeat export`: what the agent knows about itself, for other programs."""
+
+import json
+import sys
+
+from connbeat.cli.options import Options
+
+
+def run(options: Options) -> int:
+    sys.stdout.write(_schema() if options.command == "export schema" else _config(options))
+    return 0
+
+
+def _schema() -> str:
+    from connbeat.events.schema import event_schema  # noqa: PLC0415  only this command needs it
+
+    return json.dumps(event_schema(), indent=2) + "\n"
+
+
+def _config(options: Options) -> str:
+    from connbeat.cli.settings import load_settings  # noqa: PLC0415  only this command needs it
+    from connbeat.config.document import write_document  # noqa: PLC0415  as above
+    from connbeat.config.masking import masked  # noqa: PLC0415  as above
+    from connbeat.config.tree import to_plain  # noqa: PLC0415  as above
+
+    return write_document(masked(to_plain(load_settings(options).root)))

@@ -1,0 +1,70 @@
+"""The front of the command line: one command is found, its module imported, its exit code given.
+
+0 is success, 1 a failure, 2 a wrong command line or configuration. What is wrong goes to stderr,
+one line each.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from connbeat.cli.arguments import HelpWanted, parse_arguments
+from connbeat.errors import ConfigError, ConnbeatError
+
+_OK = 0
+_FAILURE = 1
+_USAGE = 2
+_INTERRUPTED = 130
+# Only the module of the command that was asked for is imported: `version` needs no YAML.
+_MODULES = {
+    "run": "connbeat.cli.run",
+    "show": "connbeat.cli.show",
+    "doctor": "connbeat.cli.doctor",
+    "version": "connbeat.cli.version",
+    "test config": "connbeat.cli.testing",
+    "export config": "connbeat.cli.export",
+    "export schema": "connbeat.cli.export",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command to its end and returns the exit code. Raises nothing of ours."""
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except ConfigError as error:
+        _complain(*error.faults)
+        return _USAGE
+    except ConnbeatError as error:
+        _complain(f"connbeat: {error}")
+        return _FAILURE
+    except BrokenPipeError:
+        _close_stdout()
+        return _FAILURE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    try:
+        options = parse_arguments(argv)
+    except HelpWanted as wanted:
+        sys.stdout.write(str(wanted))
+        return _OK
+    _complain(*(f"warning: {text}" for text in options.warnings))
+    run = importlib.import_module(_MODULES[options.command]).run
+    return int(run(options))
+
+
+def _complain(*lines: str) -> None:
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
+def _close_stdout() -> None:
+    """Whoever read our output has gone; Python would complain about it once more at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

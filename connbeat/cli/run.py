@@ -1,0 +1,17 @@
+"""`connbeat run`: the agent, until a signal ends it."""
+
+import os
+
+from connbeat.agent.build import build_agent
+from connbeat.agent.supervise import Supervisor
+from connbeat.cli.options import Options
+from connbeat.cli.settings import load_settings
+from connbeat.clock import SystemClock
+
+
+def run(options: Options) -> int:
+    settings = load_settings(options)
+    clock = SystemClock()
+    environ = dict(os.environ)
+    agent = build_agent(settings, environ, clock, dry_run=options.dry_run)
+    return Supervisor(agent, settings, environ, clock).run()

@@ -1,0 +1,42 @@
+"""From the command line to settings, for every command that needs some."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+import msgspec
+
+from connbeat.cli.options import Options
+from connbeat.config.load import Loaded, Sources, load
+from connbeat.config.schema import LoggingConfig
+
+
+def load_settings(options: Options, environment: Mapping[str, str] = os.environ) -> Loaded:
+    """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
+    paths = options.paths._asdict()
+    loaded = load(
+        Sources(
+            files=options.config_files,
+            overrides=options.overrides,
+            paths={f"path.{name}": path for name, path in paths.items() if path is not None},
+            are_unknown_keys_faults=options.unknown_keys == "error",
+            has_strict_permissions=options.strict_permissions,
+        ),
+        environment,
+    )
+    for warning in loaded.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    logging = with_log_flags(loaded.settings.logging, options)
+    settings = msgspec.structs.replace(loaded.settings, logging=logging)
+    return msgspec.structs.replace(loaded, settings=settings)
+
+
+def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:
+    """The logging section as `-e`, `-v` and `-d` change it."""
+    if options.log_to_stderr:
+        logging = msgspec.structs.replace(logging, to_stderr=True)
+    if options.verbose and logging.level != "debug":
+        logging = msgspec.structs.replace(logging, level="info")
+    if options.debug_selectors:
+        logging = msgspec.structs.replace(logging, level="debug", selectors=options.debug_selectors)
+    return logging

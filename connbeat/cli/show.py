@@ -1,0 +1,52 @@
+"""`connbeat show`: what is open at this moment, once."""
+
+import os
+import sys
+import threading
+
+from connbeat.agent.build import build_documents, build_observation
+from connbeat.agent.observe import EventMaker
+from connbeat.agent.sight import read_sight
+from connbeat.capture.advice import lacks
+from connbeat.cli.options import Options
+from connbeat.cli.settings import load_settings
+from connbeat.clock import SystemClock
+from connbeat.model.connections import ConnectionReport, Report
+from connbeat.telemetry.metrics import Metrics
+from connbeat.views.table import render_table
+
+_NAMES_SECONDS = 3.0
+#: The first poll names almost everything; a socket in doubt is looked for once more.
+_POLLS = 2
+
+
+def run(options: Options) -> int:
+    settings = load_settings(options)
+    clock = SystemClock()
+    environ = dict(os.environ)
+    observation = build_observation(settings, environ, clock, Metrics())
+    watcher = observation.watcher
+    if watcher is not None:
+        threading.Thread(target=watcher.run, name="docker", daemon=True).start()
+        clock.wait(watcher.ready, _NAMES_SECONDS)
+    by_id: dict[str, Report] = {}
+    for _ in range(_POLLS):
+        by_id |= {report.id: report for report in observation.observer.poll()}
+    sight = read_sight(observation)
+    observation.observer.close()
+    if watcher is not None:
+        watcher.stop()
+    reports = [report for report in by_id.values() if _is_open(report)]
+    if options.as_json:
+        maker = EventMaker(build_documents(settings, environ), clock)
+        for event in maker.make(reports, observation.observer.host_netns):
+            sys.stdout.buffer.write(event.body + b"\n")
+        return 0
+    sys.stdout.write(render_table(reports))
+    for lack in lacks(sight):
+        sys.stderr.write(f"not seen: {lack.what}; give {lack.give}\n")
+    return 0
+
+
+def _is_open(report: Report) -> bool:
+    return report.closed_ns is None or not isinstance(report, ConnectionReport)

@@ -1,0 +1,115 @@
+"""Everything that configures the agent, to settings or to all faults at once.
+
+defaults < files in order < `-E` in order < `--path.*`. Sections are merged key by key, lists and
+everything else are replaced. (libbeat merged lists index by index, so that a list of one laid over
+a list of two kept the second: nobody meant that.)
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from connbeat.config.checking import check
+from connbeat.config.document import parse_value
+from connbeat.config.expand import expand
+from connbeat.config.faults import Findings
+from connbeat.config.reader import files_to_read, read_file, working_directory
+from connbeat.config.schema import Settings
+from connbeat.config.tree import Node, Place, find, merged, nested
+
+_PATHS = {
+    "path.config": "${path.home}",
+    "path.data": "${path.home}/data",
+    "path.logs": "${path.home}/logs",
+}
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings, what was doubtful about them, and where they came from.
+
+    `root` is the merged configuration with its references resolved, for `export config`.
+    """
+
+    settings: Settings
+    warnings: tuple[str, ...]
+    files: tuple[str, ...]
+    root: Node
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says about the configuration.
+
+    `overrides` are those of `-E`, as given; `paths` those of `--path.*` by key (`path.home`).
+    """
+
+    files: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    paths: Mapping[str, str] = {}
+    are_unknown_keys_faults: bool = True
+    has_strict_permissions: bool = True
+
+
+def load(sources: Sources, environment: Mapping[str, str]) -> Loaded:
+    """Blocks on the disk. Raises ConfigError with every fault there is."""
+    findings = Findings()
+    directory = sources.paths.get("path.config") or sources.paths.get("path.home")
+    files = files_to_read(sources.files, directory)
+    strict = sources.has_strict_permissions and environment.get("BEAT_STRICT_PERMS") != "false"
+    trees = [read_file(path, findings, strict_permissions=strict) for path in files]
+    trees += [_override(text, findings) for text in sources.overrides]
+    trees += [_path_override(key, value) for key, value in sources.paths.items()]
+    root = expand(_with_paths(_merged(trees)), environment, findings)
+    settings = check(root, findings, are_unknown_keys_faults=sources.are_unknown_keys_faults)
+    findings.raise_faults()
+    return Loaded(settings, findings.warnings, tuple(map(str, files)), root)
+
+
+def _merged(trees: Sequence[Node]) -> Node:
+    root = Node({}, Place("configuration"))
+    for tree in trees:
+        root = merged(root, tree)
+    return root
+
+
+def _override(text: str, findings: Findings) -> Node:
+    """`key=value`; without `=`, the key is true."""
+    place = Place("-E")
+    key, equals, value = text.partition("=")
+    if not all(key.split(".")) or not _is_utf8(text):
+        findings.fault(place, text, "expected key=value, in UTF-8")
+        return Node({}, place)
+    return nested(key, parse_value(value if equals else "true", place, key, findings))
+
+
+def _path_override(key: str, path: str) -> Node:
+    return nested(key, _literal(path, f"--{key}"))
+
+
+def _with_paths(root: Node) -> Node:
+    """With `path.*` filled in, so that other settings can refer to it."""
+    section = find(root, "path")
+    if section is not None and section.value is not None and not isinstance(section.value, dict):
+        return root
+    place = Place("path.home")
+    home = _literal(working_directory(), "the working directory")
+    defaults = {"path.home": home}
+    defaults |= {key: Node(text, place, text) for key, text in _PATHS.items()}
+    for key, node in defaults.items():
+        known = find(root, key)
+        if known is None or known.value is None:
+            root = merged(root, nested(key, node))
+    return root
+
+
+def _literal(text: str, source: str) -> Node:
+    """A text in which `${` means nothing."""
+    text = text.replace("${", "$${")
+    return Node(text, Place(source), text)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""Settings: what a configuration means once everything about it is known to be right.
+
+Names are those of the options; a duration or a size says its unit here, never in the file.
+`options` is the table of the same options with their types and descriptions, and a test holds the
+two together. A default stands here and nowhere else.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
+DockerUse = bool | Literal["auto"]
+LogLevel = Literal["critical", "error", "warning", "info", "debug"]
+
+
+class ConnbeatConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`connbeat`: what is observed and what of it is shown."""
+
+    expose_process_info: bool = True
+    expose_cmdline: bool = True
+    expose_environ: bool = False
+    aggregation_seconds: float = 30.0
+    poll_interval_seconds: float = 2.0
+    enable_local_connections: bool = True
+    enable_tcp_diag: bool | None = None
+    enable_docker: DockerUse = "auto"
+    docker_environment: tuple[str, ...] = ()
+    capture: Capture = "auto"
+    redact: bool = True
+    report_self: bool = False
+    max_connections: int = 200_000
+
+
+class OutputConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`output.console`: one document a line on stdout."""
+
+    pretty: bool = False
+
+
+class OutputFileConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`output.file`: one document a line in files that are rotated by size."""
+
+    path: str
+    filename: str = "connbeat"
+    rotate_every_kb: int = 10_240
+    number_of_files: int = 7
+    permissions: int = 0o600
+    rotate_on_startup: bool = True
+
+
+class QueueMemConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`queue.mem`: the place of each output in memory. When full, the oldest event goes."""
+
+    events: int = 3200
+    max_bytes: int = 32 * 1024 * 1024
+    flush_min_events: int = 1600
+    # libbeat says 10s today; 5.6 flushed every second, and who looks at a console expects that.
+    flush_timeout_seconds: float = 1.0
+
+
+class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`logging`: the agent's own log, on stderr."""
+
+    level: LogLevel = "info"
+    selectors: tuple[str, ...] = ()
+    to_stderr: bool = True
+    metrics_enabled: bool = True
+    metrics_period_seconds: float = 30.0
+
+
+class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`path`: always filled in, `home` with the working directory if nobody said otherwise."""
+
+    home: str = ""
+    config: str = ""
+    data: str = ""
+    logs: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration.
+
+    `name` is "" for the host's own name. An output that is None is off; there is always one that
+    is on, if only the console. `fields` holds plain JSON values.
+    """
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    fields: dict[str, object] = {}
+    fields_under_root: bool = False
+    shutdown_timeout_seconds: float = 10.0
+    connbeat: ConnbeatConfig = ConnbeatConfig()
+    output_console: OutputConsoleConfig | None = None
+    output_file: OutputFileConfig | None = None
+    queue_mem: QueueMemConfig = QueueMemConfig()
+    logging: LoggingConfig = LoggingConfig()
+    path: PathConfig = PathConfig()

@@ -1,0 +1,100 @@
+"""One life: what is known of one connection or listener while it is open.
+
+The only mutable value of this room; the tracker owns every one of them. There can be 200,000, so
+it has slots, and its id is made when it is first reported.
+"""
+
+import hashlib
+
+from connbeat.model.connections import Address, Direction, DirectionSource, RemoteParty
+from connbeat.model.processes import Attribution
+from connbeat.model.sockets import Socket, TcpState
+
+#: A cookie, or without one (rung 0) both addresses and, for listeners, the inode.
+Key = int | tuple[bytes, int, bytes, int, int]
+
+
+class Life:
+    """Fields that need a word:
+
+    `socket` is the last row that still had its counters, `state` the state of the very last row.
+    `inode` is the last that was not 0. `seen` is the number of the fold that last had a row.
+    `peer` is the other end while both live; `remote` what was known of it when it closed first.
+    `nat` is the address behind the remote one where that is a published port of this host.
+    `was_here` is true where the agent came later than the connection.
+    """  # noqa: D415  a heading for what follows
+
+    __slots__ = (
+        "attribution",
+        "closed_ns",
+        "direction",
+        "direction_source",
+        "due_ns",
+        "id",
+        "inode",
+        "is_reported",
+        "key",
+        "nat",
+        "netns",
+        "opened_ns",
+        "peer",
+        "remote",
+        "seen",
+        "socket",
+        "state",
+        "was_here",
+    )
+
+    def __init__(self, netns: int, key: Key, socket: Socket, seen: int) -> None:
+        self.netns = netns
+        self.key = key
+        self.socket = socket
+        self.state = socket.state
+        self.inode = socket.inode
+        self.seen = seen
+        self.id = ""
+        self.attribution: Attribution | None = None
+        self.direction = Direction.UNKNOWN
+        self.direction_source = DirectionSource.NONE
+        self.opened_ns: int | None = None
+        self.closed_ns: int | None = None
+        self.due_ns = 0
+        self.is_reported = False
+        self.was_here = False
+        self.peer: Life | None = None
+        self.remote: RemoteParty | None = None
+        self.nat: Address | None = None
+
+    @property
+    def is_listener(self) -> bool:
+        return self.socket.state == TcpState.LISTEN
+
+    def update(self, row: Socket, seen: int) -> None:
+        """A later row of the same socket. Rows of dying sockets have lost counters or inode."""
+        self.seen = seen
+        self.state = row.state
+        if row.counters is not None or self.socket.counters is None:
+            self.socket = row
+        if row.inode and row.inode != self.inode:
+            if not self.inode:  # accepted only now: until here the listener stood for its owner
+                self.attribution = None
+            self.inode = row.inode
+
+
+def key_of(row: Socket) -> Key:
+    if row.cookie:
+        return row.cookie
+    inode = row.inode if row.state == TcpState.LISTEN else 0  # SO_REUSEPORT: same address, others
+    return row.local_ip, row.local_port, row.remote_ip, row.remote_port, inode
+
+
+def life_id(prefix: str, life: Life, first_seen_ns: int) -> str:
+    """The id of a connection: unique between hosts and boots by `prefix`, stable by the cookie.
+
+    Without a cookie it is made of the addresses and the time it was first seen, so it changes with
+    the agent's restart.
+    """
+    if isinstance(life.key, int):
+        return f"{prefix}-{life.netns:x}-{life.key:x}"
+    text = repr((life.key, life.inode, first_seen_ns)).encode()
+    return f"{prefix}-{life.netns:x}-a{hashlib.blake2b(text, digest_size=8).hexdigest()}"

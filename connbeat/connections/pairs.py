@@ -1,0 +1,58 @@
+"""Pairs: the two ends of a connection that both are on this host.
+
+An end looks for the one whose addresses are its own, reversed. A loopback address means something
+only within its namespace; any other may be answered from another namespace, but where the same
+addresses exist in several (isolated networks with one plan) there is no telling, and no pair.
+Only ends without a partner are kept here, so paired connections cost nothing.
+"""
+
+from connbeat.connections.life import Life
+from connbeat.model.addresses import is_loopback
+
+_Ends = tuple[int, bytes, int, bytes, int]
+
+
+class PairIndex:
+    """The ends that have no partner yet. Mutable, one owner."""
+
+    def __init__(self) -> None:
+        self._lonely: dict[_Ends, tuple[Life, ...]] = {}
+
+    def add(self, life: Life) -> None:
+        """Pair a new end with its other end, or keep it until that one comes."""
+        own = _keys(life)
+        for scope, local_ip, local_port, remote_ip, remote_port in own:
+            other = self._partner((scope, remote_ip, remote_port, local_ip, local_port), life)
+            if other is not None:
+                life.peer, other.peer = other, life
+                self.discard(other)
+                return
+        for key in own:
+            self._lonely[key] = (*self._lonely.get(key, ()), life)
+
+    def discard(self, life: Life) -> None:
+        """The end closed, or has found its partner."""
+        for key in _keys(life):
+            left = tuple(other for other in self._lonely.get(key, ()) if other is not life)
+            if left:
+                self._lonely[key] = left
+            else:
+                self._lonely.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._lonely)
+
+    def _partner(self, key: _Ends, life: Life) -> Life | None:
+        candidates = [other for other in self._lonely.get(key, ()) if other is not life]
+        near = [other for other in candidates if other.netns == life.netns]
+        chosen = near or candidates
+        return chosen[0] if len(chosen) == 1 else None
+
+
+def _keys(life: Life) -> list[_Ends]:
+    row = life.socket
+    scope = life.netns if is_loopback(row.local_ip) or is_loopback(row.remote_ip) else 0
+    keys = [(scope, row.local_ip, row.local_port, row.remote_ip, row.remote_port)]
+    if life.nat is not None:  # the accepting end knows its own address, not the published one
+        keys.append((0, row.local_ip, row.local_port, life.nat.ip, life.nat.port))
+    return keys

@@ -1,0 +1,263 @@
+"""Document: one report as the mapping that is sent.
+
+The original's fields keep name, place, type and meaning, and its quirks: `binary` says so where
+there is no process, `environ` is `[""]` where it is not exposed. A test holds every document
+against the catalogue in `model.fields`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from connbeat.events.community_id import community_id
+from connbeat.events.local_ips import LocalIps
+from connbeat.events.redact import redact_arguments, redact_environ
+from connbeat.events.timestamps import TimestampFormatter
+from connbeat.model.addresses import format_ip, is_link_local
+from connbeat.model.connections import (
+    ConnectionReport,
+    EventKind,
+    ListenerReport,
+    RemoteParty,
+    Report,
+)
+from connbeat.model.containers import Container, DockerHost
+from connbeat.model.processes import Owner, Process
+from connbeat.model.sockets import Counters
+
+Document = dict[str, Any]
+
+
+class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are, what the user adds to every document, and what may be shown."""
+
+    name: str
+    hostname: str
+    version: str
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = {}
+    fields_under_root: bool = False
+    expose_process_info: bool = True
+    expose_cmdline: bool = True
+    expose_environ: bool = False
+    docker_environment: frozenset[str] = frozenset()
+    redact: bool = True
+
+
+class DocumentBuilder:
+    """Makes documents. One thread uses it; the parts of a document may be shared with others."""
+
+    def __init__(self, policy: DocumentPolicy, docker_host: DockerHost) -> None:
+        self._policy = policy
+        self.set_docker_host(docker_host)
+        self._local_ips = LocalIps()
+        self._timestamps = TimestampFormatter()
+        self._offset_ns = 0
+        self._host_netns = 0
+        self._processes: dict[int, tuple[Process, Document]] = {}
+
+    def set_docker_host(self, docker_host: DockerHost) -> None:
+        """From any thread: the engine told its host's name only now."""
+        self._docker_host = {"hostname": docker_host.hostname, "ips": list(docker_host.ips)}
+
+    def begin(self, host_netns: int, now_ns: int, wall_ns: int) -> None:
+        """A new poll: both clocks at this moment. A stepped wall clock is followed from here on."""
+        self._host_netns = host_netns
+        self._offset_ns = wall_ns - now_ns
+        self._local_ips.expire(now_ns)
+        self._processes.clear()
+
+    def timestamp_ns(self, report: Report) -> int:
+        """Wall clock of what the event tells."""
+        moment = report.reported_ns
+        if report.kind is EventKind.OPENED:
+            moment = report.opened_ns or moment
+        elif report.kind in (EventKind.CLOSED, EventKind.FAILED):
+            moment = report.closed_ns or moment
+        return moment + self._offset_ns
+
+    def build(self, report: Report) -> Document:
+        container = report.local.container
+        self._note_address(report)
+        policy = self._policy
+        document: Document = {
+            "@timestamp": self._timestamps.format(self.timestamp_ns(report)),
+            "type": "connbeat",
+            "beat": {
+                "name": policy.name,
+                "hostname": policy.hostname,
+                "version": policy.version,
+                "local_ips": self._local_ips.of(""),
+            },
+        }
+        if isinstance(report, ListenerReport):
+            self._add_listener(document, report)
+        else:
+            self._add_connection(document, report)
+        if container is not None:
+            document["container"] = self._container(container)
+        self._add_users(document)
+        return document
+
+    def _note_address(self, report: Report) -> None:
+        ip = report.ip if isinstance(report, ListenerReport) else report.local_ip
+        container = report.local.container
+        if container is not None:
+            self._local_ips.add(container.id, ip, report.reported_ns)
+        elif report.netns == self._host_netns:
+            self._local_ips.add("", ip, report.reported_ns)
+
+    def _add_listener(self, document: Document, report: ListenerReport) -> None:
+        document["local_port"] = report.port
+        document["local_process"] = self._process(report.local.owner, report.inode)
+        listener: Document = {
+            "id": report.id,
+            "ip": format_ip(report.ip),
+            "event": report.kind,
+            "backlog": report.backlog,
+            "netns": report.netns,
+        }
+        if report.backlog_max:  # unknown at rung 0
+            listener["backlog_max"] = report.backlog_max
+        self._add_times(listener, report)
+        if is_link_local(report.ip):
+            listener["interface"] = report.interface
+        document["listener"] = listener
+
+    def _add_connection(self, document: Document, report: ConnectionReport) -> None:
+        document["local_ip"] = format_ip(report.local_ip)
+        document["local_port"] = report.local_port
+        document["remote_ip"] = format_ip(report.remote_ip)
+        document["remote_port"] = report.remote_port
+        document["local_process"] = self._process(report.local.owner, report.inode)
+        document["connection"] = self._connection(report)
+        if report.remote is not None:
+            self._add_remote(document, report.remote)
+        if report.nat is not None:
+            document["nat"] = {
+                "remote_ip": format_ip(report.nat.ip),
+                "remote_port": report.nat.port,
+            }
+        document["network"] = {
+            "community_id": community_id(
+                report.local_ip, report.local_port, report.remote_ip, report.remote_port
+            )
+        }
+
+    def _connection(self, report: ConnectionReport) -> Document:
+        connection: Document = {
+            "id": report.id,
+            "event": report.kind,
+            "direction": report.direction,
+            "direction_source": report.direction_source,
+            "state": report.state,
+            "netns": report.netns,
+        }
+        self._add_times(connection, report)
+        if report.opened_ns is not None and report.closed_ns is not None:
+            connection["duration_ms"] = (report.closed_ns - report.opened_ns) / 1e6
+        if report.counters is not None:
+            _add_counters(connection, report.counters)
+        if report.failure:
+            connection["failure"] = report.failure
+        if is_link_local(report.local_ip) or is_link_local(report.remote_ip):
+            connection["interface"] = report.interface
+        return connection
+
+    def _add_times(self, target: Document, report: Report) -> None:
+        if report.opened_ns is not None:
+            target["opened_at"] = self._timestamps.format(report.opened_ns + self._offset_ns)
+        if report.closed_ns is not None:
+            target["closed_at"] = self._timestamps.format(report.closed_ns + self._offset_ns)
+
+    def _add_remote(self, document: Document, remote: RemoteParty) -> None:
+        if remote.process is not None and self._policy.expose_process_info:
+            document["remote_process"] = {
+                "binary": remote.process.binary,
+                "pid": remote.process.pid,
+            }
+        if remote.container is not None:
+            document["remote_container"] = _identity(remote.container)
+
+    def _process(self, owner: Owner, inode: int) -> Document:
+        if not self._policy.expose_process_info:
+            return {"binary": f"Process with inode {inode}", "cmdline": "", "environ": [""]}
+        if not isinstance(owner, Process):
+            return {
+                "binary": f"Unknown process with inode {inode}",
+                "cmdline": "",
+                "environ": [""],
+                "unknown_reason": owner,
+            }
+        known = self._processes.get(id(owner))
+        if known is None:
+            known = self._processes[id(owner)] = owner, self._known_process(owner)
+        return known[1]
+
+    def _known_process(self, process: Process) -> Document:
+        policy = self._policy
+        arguments = redact_arguments(process.arguments) if policy.redact else process.arguments
+        environ = redact_environ(process.environ) if policy.redact else process.environ
+        document: Document = {
+            "binary": process.binary,
+            "cmdline": " ".join(arguments) if policy.expose_cmdline else "",
+            "environ": list(environ) if policy.expose_environ else [""],
+            "pid": process.pid,
+            "uid": process.uid,
+            "started_at": self._timestamps.format(process.started_at_ns),
+        }
+        if process.executable:
+            document["executable"] = process.executable
+        if process.user:
+            document["user"] = process.user
+        return document
+
+    def _container(self, container: Container) -> Document:
+        document = _identity(container)
+        if container.runtime:
+            document["runtime"] = container.runtime
+        local_ips = dict.fromkeys((*container.local_ips, *self._local_ips.of(container.id)))
+        document["local_ips"] = list(local_ips)
+        if not container.name:  # only the id is known: no engine was asked
+            return document
+        document["env"] = self._container_environ(container)
+        document["labels"] = dict(container.labels)
+        document["ports"] = {
+            port: [{"HostIp": b.host_ip, "HostPort": b.host_port} for b in bindings]
+            for port, bindings in container.ports.items()
+        }
+        document["docker_host"] = self._docker_host
+        return document
+
+    def _container_environ(self, container: Container) -> list[str]:
+        wanted = self._policy.docker_environment
+        chosen = tuple(e for e in container.environ if e.partition("=")[0] in wanted)
+        return list(redact_environ(chosen) if self._policy.redact else chosen)
+
+    def _add_users(self, document: Document) -> None:
+        policy = self._policy
+        if policy.tags:
+            document["tags"] = list(policy.tags)
+        if not policy.fields:
+            return
+        if policy.fields_under_root:
+            document.update(policy.fields)
+        else:
+            document["fields"] = dict(policy.fields)
+
+
+def _identity(container: Container) -> Document:
+    identity: Document = {"id": container.id}
+    if container.name:
+        identity["name"] = container.name
+    if container.image:
+        identity["image"] = container.image
+    return identity
+
+
+def _add_counters(connection: Document, counters: Counters) -> None:
+    connection["bytes_sent"] = counters.bytes_sent
+    connection["bytes_received"] = counters.bytes_received
+    connection["retransmits"] = counters.retransmits
+    connection["rtt_ms"] = counters.rtt_us / 1000

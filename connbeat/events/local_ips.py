@@ -1,0 +1,49 @@
+"""Addresses seen in use, by whose they are: the host's and each container's."""
+
+from connbeat.model.addresses import format_ip, is_loopback, is_wildcard
+
+_KEPT_NS = 3_600_000_000_000
+_MAX_ADDRESSES = 256
+_MAX_OWNERS = 10_000
+
+
+class LocalIps:
+    """Remembers for an hour which addresses were used. Bounded; one thread uses it."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[bytes, int]] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, owner: str, ip: bytes, now_ns: int) -> None:
+        """`owner` is a container's id, or "" for the host."""
+        if is_loopback(ip) or is_wildcard(ip):
+            return
+        addresses = self._seen.get(owner)
+        if addresses is None:
+            if len(self._seen) >= _MAX_OWNERS:
+                oldest = next(iter(self._seen))
+                del self._seen[oldest]
+                self._texts.pop(oldest, None)
+            addresses = self._seen[owner] = {}
+        if ip not in addresses:
+            self._texts.pop(owner, None)
+            if len(addresses) >= _MAX_ADDRESSES:
+                addresses.pop(min(addresses, key=lambda known: addresses[known]))
+        addresses[ip] = now_ns
+
+    def of(self, owner: str) -> list[str]:
+        """In the order in which they were first seen. The list is shared: do not change it."""
+        texts = self._texts.get(owner)
+        if texts is None:
+            texts = self._texts[owner] = [format_ip(ip) for ip in self._seen.get(owner, ())]
+        return texts
+
+    def expire(self, now_ns: int) -> None:
+        for owner, addresses in list(self._seen.items()):
+            old = [ip for ip, seen_ns in addresses.items() if now_ns - seen_ns > _KEPT_NS]
+            for ip in old:
+                del addresses[ip]
+            if old:
+                self._texts.pop(owner, None)
+            if not addresses:
+                del self._seen[owner]

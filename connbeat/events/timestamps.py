@@ -1,0 +1,19 @@
+"""Nanoseconds to RFC 3339 in UTC with milliseconds."""
+
+import time
+
+
+class TimestampFormatter:
+    """Formats the second once and reuses it: events come in the order of time. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = ""
+
+    def format(self, epoch_ns: int) -> str:
+        """`2026-11-23T10:00:02.123Z`; cut, not rounded, so that no event lies in the future."""
+        second, rest = divmod(epoch_ns, 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._prefix}{rest // 1_000_000:03d}Z"
