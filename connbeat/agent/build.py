@@ -84,7 +84,7 @@ def build_agent(
         observation=observation,
         observer_thread=ObserverThread(
             observation.observer,
-            EventMaker(builder, clock),
+            EventMaker(builder, clock, metrics),
             FanOut(queues),
             poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
             clock=clock,

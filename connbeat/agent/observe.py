@@ -6,6 +6,8 @@ fails costs that poll only: it is logged, counted, and the next poll makes up fo
 
 import logging
 import threading
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -27,6 +29,8 @@ from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
 
+#: Events handed on at a time: outputs begin before the last of 200,000 is written.
+_CHUNK_EVENTS = 1000
 _ADDRESSES_EVERY_NS = 10_000_000_000
 
 
@@ -55,8 +59,11 @@ class Observer:
         self.seen = Namespaces({}, ())
         self.host_netns = 0
 
-    def poll(self) -> list[Report]:
-        """Everything once. Raises nothing that one namespace or process could cause."""
+    def poll(self) -> Iterator[Report]:
+        """Look at everything once. The reports are made one by one, to be taken to their end.
+
+        Raises nothing that one namespace or process could cause.
+        """
         now_ns = self._clock.monotonic_ns()
         self.seen = self._namespaces.read()
         self._look_at_host(now_ns)
@@ -68,10 +75,9 @@ class Observer:
         wanted = self._tracker.unattributed()
         if wanted:
             self._tracker.attribute(self._owners.resolve(wanted, self.seen, now_ns))
-        reports = self._tracker.report(now_ns)
         self._processes.expire(now_ns)
         self._metrics.add(Metric.POLLS)
-        return reports
+        return self._tracker.report(now_ns)
 
     def close(self) -> None:
         self._snapshots.close()
@@ -96,21 +102,25 @@ class Observer:
 class EventMaker:
     """Reports to encoded events. One thread uses it."""
 
-    def __init__(self, builder: DocumentBuilder, clock: Clock) -> None:
+    def __init__(self, builder: DocumentBuilder, clock: Clock, metrics: Metrics) -> None:
         self._builder = builder
         self._clock = clock
+        self._metrics = metrics
         self._encode = msgspec.json.Encoder().encode
 
-    def make(self, reports: list[Report], host_netns: int) -> list[Event]:
+    def make(self, reports: Iterable[Report], host_netns: int) -> Iterator[Event]:
+        """One event a report. A report that cannot be written costs itself only, and is counted."""
         self._builder.begin(host_netns, self._clock.monotonic_ns(), self._clock.now_ns())
-        return [
-            Event(
-                id=report.event_id,
-                timestamp_ns=self._builder.timestamp_ns(report),
-                body=self._encode(self._builder.build(report)),
-            )
-            for report in reports
-        ]
+        for report in reports:
+            try:
+                yield Event(
+                    id=report.event_id,
+                    timestamp_ns=self._builder.timestamp_ns(report),
+                    body=self._encode(self._builder.build(report)),
+                )
+            except Exception:  # one bad report must not cost the rest of the poll
+                self._metrics.add(Metric.REPORTS_FAILED)
+                log.exception("A report could not be written. id=%s", report.id)
 
 
 class ObserverThread:
@@ -155,9 +165,9 @@ class ObserverThread:
 
     def _poll(self) -> None:
         try:
-            reports = self._observer.poll()
-            if reports:
-                self._intake.put(self._events.make(reports, self._observer.host_netns))
+            events = self._events.make(self._observer.poll(), self._observer.host_netns)
+            while chunk := list(islice(events, _CHUNK_EVENTS)):
+                self._intake.put(chunk)
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")

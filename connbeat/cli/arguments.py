@@ -26,10 +26,10 @@ COMMANDS = {
 }
 _EXAMPLES = {
     "run": (
-        "connbeat                          connbeat.yml of this directory or of /etc/connbeat,\n"
-        "                                  else events on stdout\n"
-        "  connbeat -c connbeat.yml -e\n"
-        "  connbeat -E output.console.pretty=true -E connbeat.poll_interval=1s"
+        "connbeat -c connbeat.yml -e\n"
+        "  connbeat -E output.console.pretty=true -E connbeat.poll_interval=1s\n\n"
+        "Without -c, connbeat.yml of this directory is read, else /etc/connbeat/connbeat.yml;\n"
+        "without any, events go to stdout."
     ),
     "show": "connbeat show\n  connbeat show --json",
     "doctor": "connbeat doctor -c connbeat.yml",
@@ -115,7 +115,8 @@ def _command(words: list[str]) -> str:
         name.removeprefix(f"{command} ") for name in COMMANDS if name.startswith(command + " ")
     ]
     if below:
-        raise ConfigError((f"connbeat {command}: expected one of {', '.join(below)}",))
+        expected = " or ".join(f"connbeat {command} {name}" for name in below)
+        raise ConfigError((f"connbeat {command}: expected {expected}",))
     near = difflib.get_close_matches(command, COMMANDS, n=1)
     hint = f"did you mean {near[0]}?" if near else "connbeat help lists the commands"
     raise ConfigError((f"connbeat: there is no command {command!r}, {hint}",))

@@ -41,7 +41,8 @@ def run(options: Options) -> int:
     if watcher is not None:
         threading.Thread(target=watcher.run, name="docker", daemon=True).start()
         clock.wait(watcher.ready, _NAMES_SECONDS)
-    observation.observer.poll()
+    for _ in observation.observer.poll():
+        pass
     diagnosis = diagnose(observation, read_sight(observation))
     observation.observer.close()
     if watcher is not None:

@@ -1,6 +1,7 @@
 """`connbeat export`: what the agent knows about itself, for other programs."""
 
 import json
+import os
 import sys
 
 from connbeat.cli.options import Options
@@ -18,9 +19,9 @@ def _schema() -> str:
 
 
 def _config(options: Options) -> str:
-    from connbeat.cli.settings import load_settings  # noqa: PLC0415  only this command needs it
+    from connbeat.cli.settings import load_configuration  # noqa: PLC0415  only this command needs it
     from connbeat.config.document import write_document  # noqa: PLC0415  as above
     from connbeat.config.masking import masked  # noqa: PLC0415  as above
     from connbeat.config.tree import to_plain  # noqa: PLC0415  as above
 
-    return write_document(masked(to_plain(load_settings(options).root)))
+    return write_document(masked(to_plain(load_configuration(options, os.environ).root)))

@@ -8,27 +8,30 @@ import msgspec
 
 from connbeat.cli.options import Options
 from connbeat.config.load import Loaded, Sources, load
-from connbeat.config.schema import LoggingConfig
+from connbeat.config.schema import LoggingConfig, Settings
 
 
-def load_settings(options: Options, environment: Mapping[str, str] = os.environ) -> Loaded:
+def load_settings(options: Options, environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
+    settings = load_configuration(options, environment).settings
+    logging = with_log_flags(settings.logging, options)
+    return msgspec.structs.replace(settings, logging=logging)
+
+
+def load_configuration(options: Options, environment: Mapping[str, str]) -> Loaded:
+    """The same with what it came from, and without the log flags."""
     paths = options.paths._asdict()
-    loaded = load(
-        Sources(
-            files=options.config_files,
-            overrides=options.overrides,
-            paths={f"path.{name}": path for name, path in paths.items() if path is not None},
-            are_unknown_keys_faults=options.unknown_keys == "error",
-            has_strict_permissions=options.strict_permissions,
-        ),
-        environment,
+    sources = Sources(
+        files=options.config_files,
+        overrides=options.overrides,
+        paths={f"path.{name}": path for name, path in paths.items() if path is not None},
+        are_unknown_keys_faults=options.unknown_keys == "error",
+        has_strict_permissions=options.strict_permissions,
     )
+    loaded = load(sources, environment)
     for warning in loaded.warnings:
         sys.stderr.write(f"warning: {warning}\n")
-    logging = with_log_flags(loaded.settings.logging, options)
-    settings = msgspec.structs.replace(loaded.settings, logging=logging)
-    return msgspec.structs.replace(loaded, settings=settings)
+    return loaded
 
 
 def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:

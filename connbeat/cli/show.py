@@ -24,7 +24,8 @@ def run(options: Options) -> int:
     settings = load_settings(options)
     clock = SystemClock()
     environ = dict(os.environ)
-    observation = build_observation(settings, environ, clock, Metrics())
+    metrics = Metrics()
+    observation = build_observation(settings, environ, clock, metrics)
     watcher = observation.watcher
     if watcher is not None:
         threading.Thread(target=watcher.run, name="docker", daemon=True).start()
@@ -38,7 +39,7 @@ def run(options: Options) -> int:
         watcher.stop()
     reports = [report for report in by_id.values() if _is_open(report)]
     if options.as_json:
-        maker = EventMaker(build_documents(settings, environ), clock)
+        maker = EventMaker(build_documents(settings, environ), clock, metrics)
         for event in maker.make(reports, observation.observer.host_netns):
             sys.stdout.buffer.write(event.body + b"\n")
         return 0

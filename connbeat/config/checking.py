@@ -111,7 +111,7 @@ class _Checker:
         if self._is_on("file") and not self._values["output.file"].get("path"):
             self._check_file_path()
         if not any(map(self._is_on, configured)):
-            text = "every output is off, expected one that is on"
+            text = "every output is off; output.console.enabled: true would turn one on"
             self._findings.fault(self._place("output"), "output", text)
 
     def _output(self, name: str) -> bool:
@@ -131,7 +131,7 @@ class _Checker:
     def _check_file_path(self) -> None:
         node = find(self._root, "output.file.path")
         # A path of the wrong type, or one that could not be expanded, has been told already.
-        if node is None or (node.value in (None, "") and "${" not in node.text):
+        if node is None or (node.value in (None, "") and not node.is_broken):
             text = "is missing, expected the directory of the files"
             self._findings.fault(self._place("output.file"), "output.file.path", text)
 

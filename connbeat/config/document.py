@@ -13,7 +13,7 @@ import yaml
 
 from connbeat.config.faults import Findings
 from connbeat.config.joining import Entry, join_entries
-from connbeat.config.tree import Node, Place, describe, plain_node
+from connbeat.config.tree import Node, Place, broken_node, describe, plain_node
 
 # Written in C where the wheel has libyaml: 20 times as fast, and the same syntax.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -51,7 +51,7 @@ def parse_value(text: str, place: Place, key: str, findings: Findings) -> Node:
     if not text.startswith(("[", "{", '"', "'")):
         return plain_node(text, place, is_expanded=True)
     node = _compose(text, place, findings, key)
-    return Node(None, place) if node is None else node
+    return broken_node(place) if node is None else node
 
 
 def write_document(data: object) -> str:
@@ -124,7 +124,7 @@ class _Composer:
         if event.anchor not in self._anchors:
             text = f"found *{event.anchor}, expected the name of an anchor (&name) above it"
             self._findings.fault(self._at(event), path, text)
-            return Node(None, self._at(event))
+            return broken_node(self._at(event))
         node, nodes = self._anchors[event.anchor]
         self._count(nodes)
         return node
@@ -132,14 +132,15 @@ class _Composer:
     def _new_node(self, event: _Event, path: str, depth: int) -> Node:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
-        self._check_tag(event, path, "map" if isinstance(event, yaml.MappingStartEvent) else "seq")
+        place = self._at(event)
         if isinstance(event, yaml.MappingStartEvent):
-            return join_entries(self._entries(path, depth), self._at(event), path, self._findings)
+            node = join_entries(self._entries(path, depth), place, path, self._findings)
+            return node if self._has_tag(event, path, "map") else broken_node(place)
         children = tuple(
             self._node(child, f"{path}.{index}" if path else str(index), depth + 1)
             for index, child in enumerate(self._until(yaml.SequenceEndEvent))
         )
-        return Node(children, self._at(event))
+        return Node(children, place) if self._has_tag(event, path, "seq") else broken_node(place)
 
     def _until(self, end: type[yaml.Event]) -> Iterator[_Event]:
         for event in self._events:
@@ -172,14 +173,18 @@ class _Composer:
         node = plain_node(event.value, place)
         if types is not None and type(node.value) in types:
             return node
-        self._check_tag(event, path, "str")
+        if not self._has_tag(event, path, "str"):
+            return broken_node(place)
         return Node(event.value, place, event.value)
 
-    def _check_tag(self, event: _Event, path: str, name: str) -> None:
-        if event.tag not in (None, "!", _TAG_PREFIX + name):
-            shown = str(event.tag).replace(_TAG_PREFIX, "!!")
-            text = f"found the tag {shown}, expected a plain value"
-            self._findings.fault(self._at(event), path, text)
+    def _has_tag(self, event: _Event, path: str, name: str) -> bool:
+        """Whether the node has this tag or none; another is a fault."""
+        if event.tag in (None, "!", _TAG_PREFIX + name):
+            return True
+        shown = str(event.tag).replace(_TAG_PREFIX, "!!")
+        text = f"found the tag {shown}, expected a plain value"
+        self._findings.fault(self._at(event), path, text)
+        return False
 
 
 def _error_place(error: yaml.YAMLError, text: str, place: Place) -> Place:

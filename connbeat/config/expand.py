@@ -6,7 +6,7 @@ import msgspec
 
 from connbeat.config.faults import Findings
 from connbeat.config.template import Pieces, Reference, TemplateError, parse_template
-from connbeat.config.tree import Node, find, plain_node
+from connbeat.config.tree import Node, broken_node, find, plain_node
 
 # What references may copy in all: lines that double what the line above holds end here.
 _MAX_COPIED = 50_000
@@ -19,7 +19,7 @@ class _Unresolved(Exception):  # noqa: N818  a fact about a reference, private t
 
 
 def expand(root: Node, environment: Mapping[str, str], findings: Findings) -> Node:
-    """The tree with every `${...}` resolved. What cannot be is a fault, and its value nothing."""
+    """The tree with every `${...}` resolved. What cannot be is a fault and a broken node."""
     return _Expander(root, environment, findings).expanded(root, "")
 
 
@@ -64,7 +64,7 @@ class _Expander:
             self._failed.add(path)
             if str(error):
                 self._findings.fault(node.place, path, str(error))
-            return msgspec.structs.replace(node, value=None)
+            return broken_node(node.place)
         finally:
             self._under_way.pop()
 

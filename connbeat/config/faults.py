@@ -46,7 +46,11 @@ class Findings:
 
 
 def _in_order(findings: list[_Finding]) -> tuple[str, ...]:
-    """As a reader meets them: file by file, line by line; nothing twice."""
+    """As a reader meets them: file by file, line by line, then the flags; nothing twice."""
     sources = list(dict.fromkeys(finding.place.source for finding in findings))
-    findings = sorted(findings, key=lambda f: (sources.index(f.place.source), f.place.line))
-    return tuple(dict.fromkeys(map(str, findings)))
+
+    def position(finding: _Finding) -> tuple[bool, int, int]:
+        place = finding.place
+        return place.source.startswith("-"), sources.index(place.source), place.line
+
+    return tuple(dict.fromkeys(map(str, sorted(findings, key=position))))

@@ -11,12 +11,12 @@ def nearest_key(unknown: str, known: Collection[str]) -> str:
     the right last name in the wrong place: `poll_interval` without its `connbeat.`.
     """
     section, _, name = unknown.rpartition(".")
-    prefix = f"{section}." if section else ""
-    siblings = [k for k in known if k.startswith(prefix) and "." not in k[len(prefix) :]]
-    namesakes = [k for k in known if k.rpartition(".")[2] == name]
+    known = [key for key in known if not unknown.startswith(f"{key}.")]
+    siblings = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == section}
+    namesakes = [key for key in known if key.rpartition(".")[2] == name]
     return (
         _closest(unknown.lower(), known, 0.85)
-        or _closest(f"{prefix}{name}".lower(), siblings, 0.7)
+        or siblings.get(_closest(name.lower(), siblings, 0.7), "")
         or (namesakes[0] if len(namesakes) == 1 else "")
     )
 

@@ -239,7 +239,7 @@ class TextList:
 
     def parse(self, node: Node) -> tuple[str, ...]:
         if isinstance(node.value, tuple):
-            return tuple(self._item(item) for item in node.value)
+            return tuple(self._item(item) for item in node.value if not item.is_broken)
         if isinstance(node.value, dict):
             raise Mismatch("a list such as [a, b]")
         if node.is_expanded:

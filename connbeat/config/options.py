@@ -196,7 +196,8 @@ _OTHERS = (
         option
         for output in BUILT_OUTPUTS
         for option in (
-            *_later(Status.REFUSED, "Events are JSON.", f"output.{output}.", "codec queue"),
+            *_later(Status.REFUSED, "Events are JSON.", f"output.{output}.", "codec"),
+            *_later(Status.REFUSED, "queue.mem is for all outputs.", f"output.{output}.", "queue"),
             *_later(
                 Status.OBSOLETE,
                 "queue.mem.flush says when events are sent.",

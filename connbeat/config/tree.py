@@ -42,12 +42,15 @@ class Node(msgspec.Struct, frozen=True):
 
     `text` is a scalar as it was written: `version: 1.10` is the number 1.1 and the text "1.10".
     `is_expanded` says that the text came through `${...}` or `-E`, where "a,b" may be a list.
+    `is_broken` says that there was no value to be had, that this has been told, and that nobody
+    needs to complain again.
     """
 
     value: "Scalar | tuple[Node, ...] | dict[str, Node]"
     place: Place
     text: str = ""
     is_expanded: bool = False
+    is_broken: bool = False
 
     @property
     def is_scalar(self) -> bool:
@@ -71,6 +74,10 @@ def plain_scalar(text: str) -> Scalar:
     if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
         return number
     return text
+
+
+def broken_node(place: Place) -> Node:
+    return Node(None, place, is_broken=True)
 
 
 def plain_node(text: str, place: Place, *, is_expanded: bool = False) -> Node:

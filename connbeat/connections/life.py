@@ -29,7 +29,6 @@ class Life:
         "closed_ns",
         "direction",
         "direction_source",
-        "due_ns",
         "id",
         "inode",
         "is_reported",
@@ -58,7 +57,6 @@ class Life:
         self.direction_source = DirectionSource.NONE
         self.opened_ns: int | None = None
         self.closed_ns: int | None = None
-        self.due_ns = 0
         self.is_reported = False
         self.was_here = False
         self.peer: Life | None = None

@@ -9,7 +9,7 @@ nobody will), or as ongoing if it was there before the agent; then as ongoing ev
 at last as closed. One that opened and closed between two polls is one closed event.
 """
 
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from connbeat.connections.namespace import NamespaceLives
 from connbeat.connections.pairs import PairIndex
 from connbeat.connections.published import PublishedPorts
 from connbeat.connections.reports import ReportMaker
+from connbeat.connections.schedule import Schedule
 from connbeat.model.addresses import is_loopback
 from connbeat.model.connections import (
     Direction,
@@ -74,7 +75,7 @@ class Tracker:
         self._pairs = PairIndex()
         self._new: list[Life] = []
         self._closed: list[Life] = []
-        self._due: deque[Life] = deque()
+        self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
         self._count = 0
         self._is_first_poll = True
@@ -121,26 +122,42 @@ class Tracker:
             if life.attribution is None:
                 life.attribution = answers.get((life.netns, life.inode))
 
-    def report(self, now_ns: int) -> list[Report]:
-        """What is to be told after this poll."""
+    def report(self, now_ns: int) -> Iterator[Report]:
+        """What is to be told after this poll, one at a time: there can be 200,000.
+
+        To be taken to its end before anything else is asked: what closed is forgotten there.
+        """
         self._is_first_poll = False
         new, self._new = self._new, []
         closed, self._closed = self._closed, []
         self._decide_directions(new)
-        reports = [*self._first_reports(new, now_ns), *self._due_reports(now_ns)]
-        reports += [self._maker.report(life, EventKind.CLOSED, now_ns) for life in closed]
-        for life in closed:
-            self._remove(life)
-        for netns in self._ended:
-            self._namespaces.pop(netns, None)
-        self._ended.clear()
-        told = [report for report in reports if self._is_told(report)]
-        self._measure(told)
-        return told
+        told: Counter[EventKind] = Counter()
+        try:
+            for report in self._reports(new, closed, now_ns):
+                if self._is_told(report):
+                    told[report.kind] += 1
+                    if not isinstance(report.local.owner, Process):
+                        self._metrics.add(Metric.OWNERS_UNKNOWN, reason=report.local.owner)
+                    yield report
+        finally:
+            for life in closed:
+                self._remove(life)
+            for netns in self._ended:
+                self._namespaces.pop(netns, None)
+            self._ended.clear()
+            self._measure(told)
 
     def __len__(self) -> int:
         """Connections and listeners open now."""
         return self._count
+
+    def _reports(
+        self, new: Iterable[Life], closed: Iterable[Life], now_ns: int
+    ) -> Iterator[Report]:
+        yield from self._first_reports(new, now_ns)
+        yield from self._due_reports(now_ns)
+        for life in closed:
+            yield self._maker.report(life, EventKind.CLOSED, now_ns)
 
     def _first_reports(self, new: Iterable[Life], now_ns: int) -> Iterator[Report]:
         for life in new:
@@ -151,29 +168,21 @@ class Tracker:
                 continue
             is_known = life.is_reported or life.was_here
             life.is_reported = True
-            self._schedule(life, now_ns)
+            self._schedule.add(life, now_ns)
             yield self._maker.report(
                 life, EventKind.ONGOING if is_known else EventKind.OPENED, now_ns
             )
 
     def _due_reports(self, now_ns: int) -> Iterator[Report]:
-        while self._due and self._due[0].due_ns <= now_ns:
-            life = self._due.popleft()
-            if life.closed_ns is not None:
-                continue
+        for life in self._schedule.due(now_ns):
             if not self._is_owner_current(life, now_ns):
                 life.attribution = None  # somebody else holds it by now: told at the next poll
                 self._new.append(life)
                 continue
             if life.direction is Direction.UNKNOWN:
                 self._decide_directions([life])
-            self._schedule(life, now_ns)
+            self._schedule.add_again(life, now_ns)
             yield self._maker.report(life, EventKind.ONGOING, now_ns)
-
-    def _schedule(self, life: Life, now_ns: int) -> None:
-        """All wait equally long, so the queue of due lives is in order by itself."""
-        life.due_ns = now_ns + self._policy.aggregation_ns
-        self._due.append(life)
 
     def _is_owner_current(self, life: Life, now_ns: int) -> bool:
         """Bring the owner up to date; false if it ended while its socket is still held."""
@@ -236,13 +245,9 @@ class Tracker:
             return False
         return self._policy.with_host or report.local.container is not None
 
-    def _measure(self, told: Iterable[Report]) -> None:
-        listeners = 0
-        for namespace in self._namespaces.values():
-            listeners += len(namespace.listeners)
+    def _measure(self, told: Mapping[EventKind, int]) -> None:
+        listeners = sum(len(namespace.listeners) for namespace in self._namespaces.values())
         self._metrics.set(Metric.LISTENERS, listeners)
         self._metrics.set(Metric.CONNECTIONS, self._count - listeners)
-        for report in told:
-            self._metrics.add(Metric.REPORTS, kind=report.kind)
-            if not isinstance(report.local.owner, Process):
-                self._metrics.add(Metric.OWNERS_UNKNOWN, reason=report.local.owner)
+        for kind, count in told.items():
+            self._metrics.add(Metric.REPORTS, count, kind=kind)

@@ -75,6 +75,11 @@ class DockerWatcher:
         self._listed_ns: int | None = None
         self._told: set[str] = set()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether an engine sends its events at this moment."""
+        return self._stream is not None
+
     def run(self) -> None:
         """Watch until `stop`. Never raises."""
         failures = 0

@@ -71,6 +71,10 @@ class Metric(enum.Enum):
     CONNECTIONS = _gauge("connbeat_connections", "Connections open now.")
     LISTENERS = _gauge("connbeat_listeners", "Listeners open now.")
     REPORTS = _counter("connbeat_reports_total", "Events reported, by kind.", "kind")
+    REPORTS_FAILED = _counter(
+        "connbeat_reports_failed_total",
+        "Reports lost to an error of our own; the log has the traceback. Please report it.",
+    )
     CONNECTIONS_OVER_LIMIT = _counter(
         "connbeat_connections_over_limit_total",
         "Connections not taken up because the limit was reached; raise connbeat.max_connections.",

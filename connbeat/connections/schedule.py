@@ -1,0 +1,44 @@
+"""Schedule: when a life is told of again.
+
+Lives stand in slots of time, not in a queue: those that were there before the agent are spread
+over the first interval, or a host with 20,000 connections would report all of them in one poll,
+again every interval.
+"""
+
+from collections.abc import Iterator
+
+from connbeat.connections.life import Life
+
+_SLOT_NS = 250_000_000
+
+
+class Schedule:
+    """Mutable, one owner. A life stands in at most one slot; a closed one is left out when due."""
+
+    def __init__(self, interval_ns: int) -> None:
+        self._interval_ns = interval_ns
+        self._slots: dict[int, list[Life]] = {}
+        self._spread = 0
+
+    def add(self, life: Life, now_ns: int) -> None:
+        """The life was told of for the first time."""
+        due_ns = now_ns + self._interval_ns
+        if life.was_here:
+            self._spread += 1
+            steps = max(1, self._interval_ns // _SLOT_NS)
+            due_ns -= self._spread % steps * _SLOT_NS
+        self._put(life, due_ns, now_ns)
+
+    def add_again(self, life: Life, now_ns: int) -> None:
+        """The life was told of once more."""
+        self._put(life, now_ns + self._interval_ns, now_ns)
+
+    def due(self, now_ns: int) -> Iterator[Life]:
+        """The open lives whose time has come; each has to be added again to stay scheduled."""
+        last = now_ns // _SLOT_NS
+        for slot in sorted(slot for slot in self._slots if slot <= last):
+            yield from (life for life in self._slots.pop(slot) if life.closed_ns is None)
+
+    def _put(self, life: Life, due_ns: int, now_ns: int) -> None:
+        slot = max(due_ns // _SLOT_NS, now_ns // _SLOT_NS + 1)
+        self._slots.setdefault(slot, []).append(life)
