@@ -33,6 +33,10 @@ class ProcessGone(CaptureError):  # noqa: N818  as above
     """The process ended, or its pid belongs to another by now."""
 
 
+class NotFound(CaptureError):  # noqa: N818  as above
+    """The kernel has no such socket or object."""
+
+
 class NotPermitted(CaptureError):  # noqa: N818  as above
     """A capability is missing; the message names it."""
 

@@ -89,7 +89,7 @@ class InodeIndex:
         is_whole = walk.look_into(self._in_order(netns, target.pids if target else ()), missing)
         if not is_whole:
             self._next_pid[netns] = walk.last_pid
-        was_denied = walk.denied > denied_before or bool(namespaces.unreadable_pids)
+        was_denied = walk.denied > denied_before
         for inode in missing & walk.missing:
             search = self._searches[inode]
             search.walks += is_whole

@@ -53,7 +53,7 @@ def lacks(sight: Sight) -> list[Lack]:
         flags = " ".join(f"--cap-add {name.removeprefix('CAP_')}" for name in wanting)
         found.append(
             Lack(
-                "descriptors of processes of other users or with more capabilities",
+                "processes of other users or with more capabilities",
                 f"{' and '.join(wanting)} (docker run {flags})",
             )
         )

@@ -7,10 +7,13 @@ from connbeat.agent.supervise import Supervisor
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.clock import SystemClock
+from connbeat.telemetry.log import LogSettings, set_up
 
 
 def run(options: Options) -> int:
     settings = load_settings(options)
+    level, selectors = settings.logging.level, settings.logging.selectors
+    set_up(LogSettings(level=level, selectors=selectors))
     clock = SystemClock()
     environ = dict(os.environ)
     agent = build_agent(settings, environ, clock, dry_run=options.dry_run)

@@ -165,7 +165,7 @@ class _Composer:
 
     def _scalar(self, event: _Event, path: str) -> Node:
         place = self._at(event)
-        if event.tag is None or event.tag == "!":
+        if event.tag is None:
             if event.implicit[0]:
                 return plain_node(event.value, place)
             return Node(event.value, place, event.value)
@@ -179,7 +179,7 @@ class _Composer:
 
     def _has_tag(self, event: _Event, path: str, name: str) -> bool:
         """Whether the node has this tag or none; another is a fault."""
-        if event.tag in (None, "!", _TAG_PREFIX + name):
+        if event.tag in (None, _TAG_PREFIX + name):
             return True
         shown = str(event.tag).replace(_TAG_PREFIX, "!!")
         text = f"found the tag {shown}, expected a plain value"

@@ -35,10 +35,6 @@ class Findings:
     def warnings(self) -> tuple[str, ...]:
         return _in_order(self._warnings)
 
-    @property
-    def has_faults(self) -> bool:
-        return bool(self._faults)
-
     def raise_faults(self) -> None:
         """Raises ConfigError with every fault, if there is one."""
         if self._faults:

@@ -63,9 +63,11 @@ def _with_merge_keys(
     section: Node, entries: Sequence[Entry], path: str, findings: Findings
 ) -> Node:
     """YAML's `<<: *other`: what `other` has and this section has not."""
-    for entry in reversed([entry for entry in entries if entry.is_merge]):
+    for entry in entries:
+        if not entry.is_merge:
+            continue
         children = entry.value.value
-        for other in reversed(children if isinstance(children, tuple) else (entry.value,)):
+        for other in children if isinstance(children, tuple) else (entry.value,):
             if isinstance(other.value, dict):
                 section = merged(other, section)
             else:

@@ -76,7 +76,7 @@ def _read_text(
         findings.fault(place, "", f"larger than {_MAX_BYTES} bytes, expected a configuration file")
         return None
     try:
-        return content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         findings.fault(Place(str(path), line), "", "not YAML: it is not valid UTF-8")

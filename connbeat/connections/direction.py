@@ -13,7 +13,7 @@ from connbeat.model.sockets import TcpState
 Decision = tuple[Direction, DirectionSource]
 
 _OPPOSITE = {Direction.INBOUND: Direction.OUTBOUND, Direction.OUTBOUND: Direction.INBOUND}
-_UNDECIDED: Decision = (Direction.UNKNOWN, DirectionSource.NONE)
+UNDECIDED: Decision = (Direction.UNKNOWN, DirectionSource.NONE)
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -21,7 +21,8 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
     `listens_here`: a listener of the namespace accepts connections to the local address.
     `listens_there`: one accepts connections to the remote address. `is_table_older`: the listener
-    table was known before the connection was, so that a listener missing from it never was.
+    table was known before the connection was, so that a listener missing from it never was; to
+    be left false where the other end is here, too, and the same could be said of that one.
     `peer` is the decision for the other end, if it is known and not itself taken from us.
     """
 
@@ -35,16 +36,24 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 def decide(evidence: Evidence) -> Decision:
     """The direction and where it is known from; (unknown, none) rather than a guess."""
+    alone = decide_alone(evidence)
+    if alone is not UNDECIDED:
+        return alone
+    return _from_peer(evidence) or _from_listeners(evidence)
+
+
+def decide_alone(evidence: Evidence) -> Decision:
+    """What the socket itself proves: the other end may go by it, and by no listener then."""
     if evidence.state == TcpState.SYN_SENT:
         return Direction.OUTBOUND, DirectionSource.STATE
     if evidence.state == TcpState.SYN_RECV:
         return Direction.INBOUND, DirectionSource.STATE
-    return _from_counters(evidence) or _from_peer(evidence) or _from_listeners(evidence)
+    return _from_counters(evidence)
 
 
-def _from_counters(evidence: Evidence) -> Decision | None:
+def _from_counters(evidence: Evidence) -> Decision:
     if evidence.client_excess is None:
-        return None
+        return UNDECIDED
     if evidence.client_excess == 1:
         return Direction.OUTBOUND, DirectionSource.COUNTERS
     # Two witnesses: the name of the one that people know.
@@ -61,9 +70,9 @@ def _from_peer(evidence: Evidence) -> Decision | None:
 
 def _from_listeners(evidence: Evidence) -> Decision:
     if evidence.listens_here and evidence.listens_there:
-        return _UNDECIDED
+        return UNDECIDED
     if evidence.listens_here:
         return Direction.INBOUND, DirectionSource.LISTENER
     if evidence.listens_there or evidence.is_table_older:
         return Direction.OUTBOUND, DirectionSource.LISTENER
-    return _UNDECIDED
+    return UNDECIDED

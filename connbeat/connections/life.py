@@ -11,17 +11,21 @@ from connbeat.model.processes import Attribution
 from connbeat.model.sockets import Socket, TcpState
 
 #: A cookie, or without one (rung 0) both addresses and, for listeners, the inode.
-Key = int | tuple[bytes, int, bytes, int, int]
+Ends = tuple[bytes, int, bytes, int, int]
+Key = int | Ends
 
 
 class Life:
     """Fields that need a word:
 
     `socket` is the last row that still had its counters, `state` the state of the very last row.
-    `inode` is the last that was not 0. `seen` is the number of the fold that last had a row.
+    `inode` is the last that was not 0; `is_held` is false where the very last row had none: nobody
+    holds the socket (yet, or any more). `seen` is the number of the fold that last had a row.
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
     `nat` is the address behind the remote one where that is a published port of this host.
-    `was_here` is true where the agent came later than the connection.
+    `was_here` is true where the agent came later than the connection, or had no room for it then.
+    `is_reused` is true where the socket was another connection's before, `is_table_older` where
+    the listeners of its namespace were all known before it came.
     """  # noqa: D415  a heading for what follows
 
     __slots__ = (
@@ -31,7 +35,10 @@ class Life:
         "direction_source",
         "id",
         "inode",
+        "is_held",
         "is_reported",
+        "is_reused",
+        "is_table_older",
         "key",
         "nat",
         "netns",
@@ -50,6 +57,7 @@ class Life:
         self.socket = socket
         self.state = socket.state
         self.inode = socket.inode
+        self.is_held = socket.inode != 0
         self.seen = seen
         self.id = ""
         self.attribution: Attribution | None = None
@@ -59,6 +67,8 @@ class Life:
         self.closed_ns: int | None = None
         self.is_reported = False
         self.was_here = False
+        self.is_reused = False
+        self.is_table_older = False
         self.peer: Life | None = None
         self.remote: RemoteParty | None = None
         self.nat: Address | None = None
@@ -67,10 +77,25 @@ class Life:
     def is_listener(self) -> bool:
         return self.socket.state == TcpState.LISTEN
 
+    def is_of(self, row: Socket) -> bool:
+        """Whether the row, which has this life's key, is this connection's.
+
+        A socket whose connect() failed may connect again, and keeps its cookie; where there are no
+        cookies, the same addresses with another inode are another connection.
+        """
+        known = self.socket
+        return (
+            row.local_port == known.local_port
+            and row.remote_port == known.remote_port
+            and row.remote_ip == known.remote_ip
+            and (row.inode == self.inode or not row.inode or not self.inode)
+        )
+
     def update(self, row: Socket, seen: int) -> None:
         """A later row of the same socket. Rows of dying sockets have lost counters or inode."""
         self.seen = seen
         self.state = row.state
+        self.is_held = row.inode != 0
         if row.counters is not None or self.socket.counters is None:
             self.socket = row
         if row.inode and row.inode != self.inode:
@@ -80,8 +105,10 @@ class Life:
 
 
 def key_of(row: Socket) -> Key:
-    if row.cookie:
-        return row.cookie
+    return row.cookie or ends_of(row)
+
+
+def ends_of(row: Socket) -> Ends:
     inode = row.inode if row.state == TcpState.LISTEN else 0  # SO_REUSEPORT: same address, others
     return row.local_ip, row.local_port, row.remote_ip, row.remote_port, inode
 
@@ -90,9 +117,10 @@ def life_id(prefix: str, life: Life, first_seen_ns: int) -> str:
     """The id of a connection: unique between hosts and boots by `prefix`, stable by the cookie.
 
     Without a cookie it is made of the addresses and the time it was first seen, so it changes with
-    the agent's restart.
+    the agent's restart. So does that of a socket's second connection.
     """
     if isinstance(life.key, int):
-        return f"{prefix}-{life.netns:x}-{life.key:x}"
+        suffix = f"-{first_seen_ns:x}" if life.is_reused else ""
+        return f"{prefix}-{life.netns:x}-{life.key:x}{suffix}"
     text = repr((life.key, life.inode, first_seen_ns)).encode()
     return f"{prefix}-{life.netns:x}-a{hashlib.blake2b(text, digest_size=8).hexdigest()}"

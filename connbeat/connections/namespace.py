@@ -2,38 +2,50 @@
 
 from collections.abc import Iterable
 
-from connbeat.connections.life import Key, Life, key_of
+from connbeat.connections.life import Ends, Key, Life, ends_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 
-_Carried = tuple[bytes, int, bytes, int, int]
+_TIME_WAIT = int(TcpState.TIME_WAIT)
 
 
 class Folded:
-    """What one snapshot changed. A short connection, over at once, is both new and closed."""
+    """What one snapshot changed. A short connection, over at once, is both new and closed.
 
-    __slots__ = ("closed", "in_time_wait", "new", "refused", "room", "taken_ns")
+    `accepted` are those that only now have an inode, and so an owner of their own. `refused`
+    counts those left out for want of room, each once.
+    """
+
+    __slots__ = ("accepted", "closed", "in_time_wait", "new", "outside", "refused",
+                 "reused", "room", "taken_ns")  # fmt: skip
 
     def __init__(self, taken_ns: int, room: int) -> None:
         self.taken_ns = taken_ns
         self.room = room
         self.new: list[Life] = []
+        self.accepted: list[Life] = []
         self.closed: list[Life] = []
-        self.in_time_wait: set[Key] = set()
         self.refused = 0
+        self.in_time_wait: set[Key] = set()
+        self.outside: set[Key] = set()
+        self.reused: set[Key] = set()
 
 
 class NamespaceLives:
-    """Mutable, owned by the tracker. `folds` counts the snapshots taken in."""
+    """Mutable, owned by the tracker."""
 
     def __init__(self, netns: int, *, was_here: bool) -> None:
         self.netns = netns
         self.lives: dict[Key, Life] = {}
         self.listeners = ListenerTable()
-        self.folds = 0
+        self._folds = 0
         self._was_here = was_here
+        self._has_table = False
         self._source: SocketSource | None = None
         self._in_time_wait: set[Key] = set()
+        self._outside: set[Key] = set()
+        self._stranded: dict[Ends, Life] = {}
+        self._is_blind = False
 
     def fold(self, snapshot: SocketSnapshot, room: int) -> Folded:
         """Take a snapshot in; at most `room` lives may be open after it.
@@ -41,25 +53,22 @@ class NamespaceLives:
         A closed life stays in `lives` until `remove`: its listeners still explain others.
         """
         if self._source is not snapshot.source:
-            self._change_source(snapshot)
-        self.folds += 1
+            self._change_source(snapshot.source)
         folded = Folded(snapshot.taken_ns, room)
-        lives, folds = self.lives, self.folds
+        self._folds += 1
+        lives, folds = self.lives, self._folds
         for row in snapshot.sockets:
-            key = key_of(row)
+            key = row.cookie or ends_of(row)
             life = lives.get(key)
-            if row.state == TcpState.TIME_WAIT:
-                self._fold_time_wait(key, row, life, folded)
-            elif life is not None:
-                life.update(row, folds)
-            elif row.state != TcpState.CLOSE:
-                self._add(key, row, folded)
-        if snapshot.is_complete:
-            self._in_time_wait = folded.in_time_wait
-            gone = (life for life in lives.values() if life.seen != folds)
-            folded.closed += self._close(gone, snapshot.taken_ns)
-        else:
-            self._in_time_wait |= folded.in_time_wait
+            if life is None and self._stranded:
+                life = self._carry_over(key, row)
+            if life is None or row.state == _TIME_WAIT or not life.is_of(row):
+                self._fold_other(key, row, life, folded)
+                continue
+            if row.inode and not life.inode:
+                folded.accepted.append(life)
+            life.update(row, folds)
+        self._settle(folded, is_complete=snapshot.is_complete)
         return folded
 
     def end(self, now_ns: int) -> list[Life]:
@@ -72,34 +81,63 @@ class NamespaceLives:
         if life.is_listener:
             self.listeners.remove(life)
 
+    def _settle(self, folded: Folded, *, is_complete: bool) -> None:
+        """What is not in the snapshot is gone, if the snapshot is complete."""
+        if not is_complete:
+            self._in_time_wait |= folded.in_time_wait
+            self._outside |= folded.outside
+            return
+        self._in_time_wait = folded.in_time_wait
+        self._outside = folded.outside
+        self._has_table = True
+        self._stranded = {}
+        self._is_blind = False
+        gone = (life for life in self.lives.values() if life.seen != self._folds)
+        folded.closed += self._close(gone, folded.taken_ns)
+
+    def _fold_other(self, key: Key, row: Socket, life: Life | None, folded: Folded) -> None:
+        """Any row but the rule, which is one more of a life that goes on."""
+        if life is not None and not life.is_of(row):
+            folded.closed += self._close([life], folded.taken_ns)
+            folded.reused.add(key)
+            life = None
+        if row.state == TcpState.TIME_WAIT:
+            self._fold_time_wait(key, row, life, folded)
+        elif row.state != TcpState.CLOSE:
+            self._add(key, row, folded)
+
     def _fold_time_wait(self, key: Key, row: Socket, life: Life | None, folded: Folded) -> None:
         """The row ends its life. One never seen open is a short connection, told once."""
         folded.in_time_wait.add(key)
         if life is None:
-            if key in self._in_time_wait or self._is_before_us():
+            if key in self._in_time_wait or self._is_blind or self._is_before_us():
                 return
-            life = Life(self.netns, key, row, self.folds)
-            self.lives[key] = life
-            folded.new.append(life)
-        life.seen = self.folds
+            life = self._begin(key, row, folded)
+        life.seen = self._folds
         folded.closed += self._close([life], folded.taken_ns)
 
     def _add(self, key: Key, row: Socket, folded: Folded) -> None:
         if len(self.lives) >= folded.room:
-            folded.refused += 1
+            folded.refused += key not in self._outside and key not in folded.outside
+            folded.outside.add(key)
             return
-        life = Life(self.netns, key, row, self.folds)
-        life.was_here = self._is_before_us()
+        life = self._begin(key, row, folded)
+        life.was_here = self._is_before_us() or key in self._outside
         if not life.was_here:
             life.opened_ns = folded.taken_ns
-        self.lives[key] = life
-        folded.new.append(life)
         if life.is_listener:
             self.listeners.add(life)
 
+    def _begin(self, key: Key, row: Socket, folded: Folded) -> Life:
+        life = self.lives[key] = Life(self.netns, key, row, self._folds)
+        life.is_reused = key in folded.reused
+        life.is_table_older = self._has_table
+        folded.new.append(life)
+        return life
+
     def _is_before_us(self) -> bool:
-        """Whether what is new in this fold was there before the agent came."""
-        return self._was_here and self.folds == 1
+        """Whether what is new in this fold may have been there before the agent came."""
+        return self._was_here and not self._has_table
 
     def _close(self, lives: Iterable[Life], now_ns: int) -> list[Life]:
         closed = [life for life in lives if life.closed_ns is None]
@@ -107,22 +145,22 @@ class NamespaceLives:
             life.closed_ns = now_ns
         return closed
 
-    def _change_source(self, snapshot: SocketSnapshot) -> None:
-        """Another rung has other keys: carry the lives over by their addresses and inode."""
-        self._source = snapshot.source
-        if not self.lives:
-            return
-        by_addresses = {_addresses(life.socket, life.inode): life for life in self.lives.values()}
-        carried: dict[Key, Life] = {}
-        for row in snapshot.sockets:
-            life = by_addresses.pop(_addresses(row, row.inode), None)
-            if life is not None:
-                life.key = key_of(row)
-                carried[life.key] = life
-        for life in by_addresses.values():
-            carried.setdefault(life.key, life)
-        self.lives = carried
+    def _change_source(self, source: SocketSource) -> None:
+        """Another rung has other keys: until one complete snapshot of it, lives are looked for by
+        their addresses, and nobody can tell which TIME_WAIT rows were told already.
+        """  # noqa: D205  one thought
+        if self._source is not None:
+            self._stranded = {ends_of(life.socket): life for life in self.lives.values()}
+            self._is_blind = True
+        self._source = source
 
-
-def _addresses(row: Socket, inode: int) -> _Carried:
-    return row.local_ip, row.local_port, row.remote_ip, row.remote_port, inode
+    def _carry_over(self, key: Key, row: Socket) -> Life | None:
+        life = self._stranded.pop(ends_of(row), None)
+        if life is None or life.closed_ns is not None:
+            return None
+        del self.lives[life.key]
+        life.key = key
+        self.lives[key] = life
+        if row.state != TcpState.TIME_WAIT:
+            life.socket = row  # without counters from here on, rather than with old ones
+        return life

@@ -2,9 +2,12 @@
 
 An end looks for the one whose addresses are its own, reversed. A loopback address means something
 only within its namespace; any other may be answered from another namespace, but where the same
-addresses exist in several (isolated networks with one plan) there is no telling, and no pair.
+addresses exist in several (isolated networks with one plan) there is no telling, and no pair: so
+all new ends of a poll are put in before any looks for its other end.
 Only ends without a partner are kept here, so paired connections cost nothing.
 """
+
+from collections.abc import Collection
 
 from connbeat.connections.life import Life
 from connbeat.model.addresses import is_loopback
@@ -18,17 +21,17 @@ class PairIndex:
     def __init__(self) -> None:
         self._lonely: dict[_Ends, tuple[Life, ...]] = {}
 
-    def add(self, life: Life) -> None:
-        """Pair a new end with its other end, or keep it until that one comes."""
-        own = _keys(life)
-        for scope, local_ip, local_port, remote_ip, remote_port in own:
-            other = self._partner((scope, remote_ip, remote_port, local_ip, local_port), life)
-            if other is not None:
+    def add(self, ends: Collection[Life]) -> None:
+        """Pair new ends with their other ends, or keep them until those come."""
+        for life in ends:
+            for key in _keys(life):
+                self._lonely[key] = (*self._lonely.get(key, ()), life)
+        for life in ends:
+            other = self._partner(life) if life.peer is None else None
+            if other is not None and self._partner(other) is life:
                 life.peer, other.peer = other, life
+                self.discard(life)
                 self.discard(other)
-                return
-        for key in own:
-            self._lonely[key] = (*self._lonely.get(key, ()), life)
 
     def discard(self, life: Life) -> None:
         """The end closed, or has found its partner."""
@@ -42,8 +45,14 @@ class PairIndex:
     def __len__(self) -> int:
         return len(self._lonely)
 
-    def _partner(self, key: _Ends, life: Life) -> Life | None:
-        candidates = [other for other in self._lonely.get(key, ()) if other is not life]
+    def _partner(self, life: Life) -> Life | None:
+        """The only end that can be this one's other end; None if there is none or several."""
+        candidates = [
+            other
+            for scope, local_ip, local_port, remote_ip, remote_port in _keys(life)
+            for other in self._lonely.get((scope, remote_ip, remote_port, local_ip, local_port), ())
+            if other is not life
+        ]
         near = [other for other in candidates if other.netns == life.netns]
         chosen = near or candidates
         return chosen[0] if len(chosen) == 1 else None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from connbeat.connections.life import Life
 
 _SLOT_NS = 250_000_000
+_TRIM_FROM = 1000
 
 
 class Schedule:
@@ -18,6 +19,7 @@ class Schedule:
     def __init__(self, interval_ns: int) -> None:
         self._interval_ns = interval_ns
         self._slots: dict[int, list[Life]] = {}
+        self._size = 0
         self._spread = 0
 
     def add(self, life: Life, now_ns: int) -> None:
@@ -37,8 +39,23 @@ class Schedule:
         """The open lives whose time has come; each has to be added again to stay scheduled."""
         last = now_ns // _SLOT_NS
         for slot in sorted(slot for slot in self._slots if slot <= last):
-            yield from (life for life in self._slots.pop(slot) if life.closed_ns is None)
+            lives = self._slots.pop(slot)
+            self._size -= len(lives)
+            yield from (life for life in lives if life.closed_ns is None)
+
+    def trim(self, open_lives: int) -> None:
+        """Let go of closed lives once they are the greater part: an interval may be a day."""
+        if self._size <= 2 * open_lives + _TRIM_FROM:
+            return
+        for slot, lives in list(self._slots.items()):
+            self._slots[slot] = [life for life in lives if life.closed_ns is None]
+        self._size = sum(map(len, self._slots.values()))
+
+    def __len__(self) -> int:
+        """Lives kept, the closed ones not yet let go of included."""
+        return self._size
 
     def _put(self, life: Life, due_ns: int, now_ns: int) -> None:
         slot = max(due_ns // _SLOT_NS, now_ns // _SLOT_NS + 1)
         self._slots.setdefault(slot, []).append(life)
+        self._size += 1

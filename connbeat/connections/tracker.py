@@ -11,11 +11,12 @@ at last as closed. One that opened and closed between two polls is one closed ev
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Protocol
 
 import msgspec
 
-from connbeat.connections.direction import Decision, Evidence, decide
+from connbeat.connections.direction import Decision, Evidence, decide, decide_alone
 from connbeat.connections.life import Life
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.namespace import NamespaceLives
@@ -73,7 +74,9 @@ class Tracker:
         self._metrics = metrics
         self._namespaces: dict[int, NamespaceLives] = {}
         self._pairs = PairIndex()
+        self._born: list[Life] = []
         self._new: list[Life] = []
+        self._accepted: list[Life] = []
         self._closed: list[Life] = []
         self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
@@ -93,11 +96,9 @@ class Tracker:
         folded = namespace.fold(snapshot, room)
         self._metrics.add(Metric.CONNECTIONS_OVER_LIMIT, folded.refused)
         self._count += len(folded.new)
-        for life in folded.new:
-            if not life.is_listener:
-                life.nat = self._published.behind(life)
-                self._pairs.add(life)
+        self._born += folded.new
         self._new += folded.new
+        self._accepted += folded.accepted
         self._closed += folded.closed
 
     def forget(self, netns: int, now_ns: int) -> None:
@@ -111,16 +112,15 @@ class Tracker:
         """The sockets whose owner is not known yet, each once."""
         wanted = {
             (life.netns, life.inode): Wanted(life.netns, life.inode, self._likely_pid(life))
-            for life in self._new
-            if life.attribution is None
+            for life in self._without_owner()
         }
         return list(wanted.values())
 
     def attribute(self, answers: Mapping[tuple[int, int], Attribution]) -> None:
         """Owners by (namespace, inode). A life without an answer waits for the next poll."""
-        for life in self._new:
-            if life.attribution is None:
-                life.attribution = answers.get((life.netns, life.inode))
+        for life in self._without_owner():
+            life.attribution = answers.get((life.netns, life.inode))
+        self._accepted = [life for life in self._accepted if life.attribution is None]
 
     def report(self, now_ns: int) -> Iterator[Report]:
         """What is to be told after this poll, one at a time: there can be 200,000.
@@ -128,6 +128,7 @@ class Tracker:
         To be taken to its end before anything else is asked: what closed is forgotten there.
         """
         self._is_first_poll = False
+        self._pair_born()
         new, self._new = self._new, []
         closed, self._closed = self._closed, []
         self._decide_directions(new)
@@ -140,16 +141,30 @@ class Tracker:
                         self._metrics.add(Metric.OWNERS_UNKNOWN, reason=report.local.owner)
                     yield report
         finally:
-            for life in closed:
+            # Listeners last: they still explain the other connections that closed with them.
+            for life in sorted(closed, key=lambda life: life.is_listener):
                 self._remove(life)
             for netns in self._ended:
                 self._namespaces.pop(netns, None)
             self._ended.clear()
+            self._schedule.trim(self._count)
             self._measure(told)
 
     def __len__(self) -> int:
         """Connections and listeners open now."""
         return self._count
+
+    def _without_owner(self) -> Iterator[Life]:
+        for life in chain(self._new, self._accepted):
+            if life.attribution is None:
+                yield life
+
+    def _pair_born(self) -> None:
+        born, self._born = self._born, []
+        connections = [life for life in born if not life.is_listener]
+        for life in connections:
+            life.nat = self._published.behind(life)
+        self._pairs.add(connections)
 
     def _reports(
         self, new: Iterable[Life], closed: Iterable[Life], now_ns: int
@@ -185,23 +200,27 @@ class Tracker:
             yield self._maker.report(life, EventKind.ONGOING, now_ns)
 
     def _is_owner_current(self, life: Life, now_ns: int) -> bool:
-        """Bring the owner up to date; false if it ended while its socket is still held."""
+        """Bring the owner up to date; false if there is none yet, or it ended and another holds
+        the socket.
+        """  # noqa: D205  one thought
         attribution = life.attribution
         if attribution is None or not isinstance(attribution.owner, Process):
-            return True
+            return attribution is not None
         process = self._processes.current(attribution.owner, now_ns)
         if process is None:
-            return life.socket.inode == 0  # an orphan: nobody holds it, it was that process's
+            return not life.is_held  # an orphan: nobody holds it, it was that process's
         if process is not attribution.owner:
             life.attribution = Attribution(process, process.container)
         return True
 
     def _decide_directions(self, lives: Sequence[Life]) -> None:
-        """Twice over those still unknown: the other end may be decided after this one."""
-        for _ in range(2):
+        """Several times over those still unknown: one end is known by what the other end proves,
+        which may be decided after it.
+        """  # noqa: D205  one thought
+        for step in (decide_alone, decide, decide):
             for life in lives:
                 if life.direction is Direction.UNKNOWN and not life.is_listener:
-                    life.direction, life.direction_source = decide(self._evidence(life))
+                    life.direction, life.direction_source = step(self._evidence(life))
 
     def _evidence(self, life: Life) -> Evidence:
         row = life.socket
@@ -215,7 +234,7 @@ class Tracker:
             client_excess=row.counters.client_excess if row.counters is not None else None,
             listens_here=bool(listeners.match(row.local_ip, row.local_port)),
             listens_there=is_own and bool(listeners.match(row.remote_ip, row.remote_port)),
-            is_table_older=self._namespaces[life.netns].folds > 1 and not life.is_reported,
+            is_table_older=life.is_table_older and not life.is_reported and life.peer is None,
             peer=peer,
         )
 

@@ -7,11 +7,11 @@ on with each connection and never pinned: engines refuse versions that are too o
 import contextlib
 from collections.abc import Iterator, Mapping
 
+import docker
 import docker.errors
 import docker.utils
 from docker.types import CancellableStream
 
-import docker
 from connbeat.discovery.engine_events import EVENT_FILTERS
 from connbeat.discovery.engine_socket import describe
 from connbeat.errors import DiscoveryError

@@ -34,14 +34,43 @@ class NamespaceReader:
                 unreadable.append(pid)
             except CaptureError:
                 continue  # ended meanwhile
-        paths = self._named()
         host = self._host(pids_of)
+        if unreadable:
+            self._place(unreadable, pids_of)
+        paths = self._named()
         found = pids_of.keys() | paths.keys()
         targets = {
-            netns: Target(netns, tuple(pids_of.get(netns, ())), paths.get(netns, ""), netns == host)
+            netns: Target(
+                netns, tuple(sorted(pids_of.get(netns, ()))), paths.get(netns, ""), netns == host
+            )
             for netns in sorted(found, key=lambda netns: (netns != host, netns))
         }
         return Namespaces(targets, tuple(unreadable))
+
+    def _place(self, unreadable: Sequence[int], pids_of: dict[int, list[int]]) -> None:
+        """Put processes whose `ns/net` is refused where they belong.
+
+        The inode of `net/snmp` differs from namespace to namespace and anybody may ask for it.
+        Where it is all there is, it is the namespace's number: both come from one pool.
+        """
+        by_table: dict[int, int] = {}
+        for netns, pids in pids_of.items():
+            table = self._table(pids)
+            if table:
+                by_table[table] = netns
+        for pid in unreadable:
+            table = self._table((pid,))
+            if table:
+                pids_of.setdefault(by_table.get(table, table), []).append(pid)
+
+    def _table(self, pids: Sequence[int]) -> int:
+        """The inode of `net/snmp` of the first of these processes that is left; 0 if none is."""
+        for pid in pids:
+            try:
+                return self._procfs.net_table(pid)
+            except CaptureError:
+                continue
+        return 0
 
     def _host(self, pids_of: dict[int, list[int]]) -> int:
         """The namespace of pid 1, or our own where that may not be read."""

@@ -5,6 +5,7 @@ messages until NLMSG_DONE (include/uapi/linux/netlink.h). The framing is pure an
 length: a hostile or truncated message ends its datagram and is told.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from connbeat.errors import CaptureError, DumpInterrupted, Malformed, NotPermitted
+from connbeat.errors import CaptureError, DumpInterrupted, Malformed, NotFound, NotPermitted
 
 NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
@@ -28,6 +29,9 @@ NLMSG_DONE = 3
 RECEIVE_BYTES = 32768
 HEADER_BYTES = 16
 
+#: include/linux/err.h; what is above is no error number, and too large for strerror.
+_MAX_ERRNO = 4095
+
 _header = struct.Struct("=IHHII")
 _error = struct.Struct("=i")
 _attribute = struct.Struct("=HH")
@@ -41,9 +45,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
-def pack_request(kind: int, sequence: int, payload: bytes) -> bytes:
+def pack_request(kind: int, sequence: int, payload: bytes, flags: int = NLM_F_DUMP) -> bytes:
     length = HEADER_BYTES + len(payload)
-    return _header.pack(length, kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, 0) + payload
+    return _header.pack(length, kind, NLM_F_REQUEST | flags, sequence, 0) + payload
 
 
 class Datagram(msgspec.Struct, frozen=True, gc=False):
@@ -86,8 +90,10 @@ def _raise_error(data: bytes, start: int, end: int, kind: int) -> None:
             raise Malformed(f"netlink error message of {end - start} bytes")
         return
     number = -_error.unpack_from(data, start)[0]
+    if number == errno.ENOENT:
+        raise NotFound("the kernel has no such thing")
     if number > 0:
-        raise CaptureError(f"netlink request refused: {os.strerror(number)}")
+        raise CaptureError(f"netlink request refused: {os.strerror(min(number, _MAX_ERRNO))}")
 
 
 def iter_attributes(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -144,3 +150,24 @@ def dump(sock: socket.socket, request: bytes, sequence: int) -> Iterator[tuple[b
         raise CaptureError(f"netlink dump failed: {error.strerror or error}") from error
     if is_interrupted:
         raise DumpInterrupted("the table moved under the dump")
+
+
+def ask(sock: socket.socket, request: bytes, sequence: int) -> tuple[bytes, Datagram] | None:
+    """Send a request for one thing; its answer, or None if the kernel has no such thing.
+
+    Raises CaptureError for any other refusal. Blocks for at most the socket's timeout.
+    """
+    try:
+        sock.send(request)
+        while True:
+            data, _, _, sender = sock.recvmsg(RECEIVE_BYTES)
+            if sender[0] != 0:
+                continue
+            try:
+                frame = parse_datagram(data, sequence)
+            except NotFound:
+                return None
+            if frame.messages:
+                return data, frame
+    except OSError as error:
+        raise CaptureError(f"netlink request failed: {error.strerror or error}") from error

@@ -115,6 +115,13 @@ class ProcFs:
         except OSError as error:
             raise _failure(error, pid, "ns/net") from error
 
+    def net_table(self, pid: int) -> int:
+        """The inode number of `net/snmp`: one for each namespace, and anybody may ask for it."""
+        try:
+            return os.stat(f"{self._prefix}{pid}/net/snmp").st_ino
+        except OSError as error:
+            raise _failure(error, pid, "net/snmp") from error
+
     def fd_count(self, pid: int) -> int:
         """How many descriptors the process has; 0 before Linux 6.2, where nothing tells."""
         try:

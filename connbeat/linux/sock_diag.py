@@ -10,11 +10,14 @@ import socket
 import struct
 from socket import ntohs
 
-from connbeat.errors import DumpInterrupted
+from connbeat.errors import CaptureError, DumpInterrupted
 from connbeat.linux import netlink
 from connbeat.model.sockets import V4_MAPPED, Counters, Socket, TcpState
 
 TCPDIAG_GETSOCK = 18
+SOCK_DIAG_BY_FAMILY = 20
+#: INET_DIAG_NOCOOKIE: whichever cookie it has.
+_NO_COOKIE = (1 << 64) - 1
 
 #: Bits of `idiag_states`: every state but the unhashed BOUND_INACTIVE, whose walk triples the cost.
 ALL_STATES = 0xFFF
@@ -129,6 +132,44 @@ def parse_tcp_info(data: bytes, info: slice, state: int, wqueue: int) -> Counter
     return None
 
 
+def parse_destroyed(data: bytes) -> tuple[list[Socket], int]:
+    """The sockets of one SKNLGRP_INET_TCP_DESTROY datagram, and the malformed rows. Never raises.
+
+    Their state is CLOSE whatever it was, uid and inode are 0; `rqueue` still tells how much came
+    that nobody read, the other side's FIN included. Raises nothing.
+    """
+    try:
+        return parse_rows(data, netlink.parse_datagram(data, 0))
+    except CaptureError:
+        return [], 1
+
+
+def pack_get_request(sequence: int, wanted: Socket) -> bytes:
+    """Ask for one socket by its addresses (not a dump): a look into the hash, 5 us."""
+    payload = struct.pack(
+        "=BBBBI2s2s16s16sIQ",
+        wanted.family,
+        socket.IPPROTO_TCP,
+        1 << (_INET_DIAG_INFO - 1),
+        0,
+        ALL_STATES,
+        wanted.local_port.to_bytes(2),
+        wanted.remote_port.to_bytes(2),
+        _widened(wanted.local_ip, wanted.family),
+        _widened(wanted.remote_ip, wanted.family),
+        wanted.interface,
+        _NO_COOKIE,
+    )
+    return netlink.pack_request(SOCK_DIAG_BY_FAMILY, sequence, payload, flags=0)
+
+
+def _widened(ip: bytes, family: int) -> bytes:
+    """16 bytes, and v4-mapped again where the socket is of IPv6."""
+    if family == socket.AF_INET6 and len(ip) == 4:
+        return V4_MAPPED + ip
+    return ip.ljust(16, b"\0")
+
+
 class DiagSocket:
     """The sock_diag socket of one namespace, opened by a thread that is inside it.
 
@@ -157,6 +198,15 @@ class DiagSocket:
         except DumpInterrupted:
             return sockets, malformed, True
         return sockets, malformed, False
+
+    def get(self, wanted: Socket) -> Socket | None:
+        """The socket that has these addresses now; None if there is none. Raises CaptureError."""
+        self._sequence += 1
+        data = netlink.ask(self._socket, pack_get_request(self._sequence, wanted), self._sequence)
+        if data is None:
+            return None
+        rows, _ = parse_rows(*data)
+        return rows[0] if rows else None
 
     def close(self) -> None:
         self._socket.close()

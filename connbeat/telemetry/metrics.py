@@ -56,6 +56,33 @@ class Metric(enum.Enum):
     ROWS_MALFORMED = _counter(
         "connbeat_rows_malformed_total", "Rows that did not follow the format and were left out."
     )
+    CLOSES_OVERRUN = _counter(
+        "connbeat_closes_overrun_total",
+        "Times the kernel lost close messages for want of room; a dump heals what it can.",
+    )
+    TRACE_PAGES_LOST = _counter(
+        "connbeat_trace_pages_lost_total",
+        "Pages of the trace before which records were overwritten; a dump heals what it can.",
+    )
+    TRACE_PAGES_BAD = _counter(
+        "connbeat_trace_pages_bad_total", "Pages of the trace that made no sense. Please report it."
+    )
+    TRACE_RECORDS_MALFORMED = _counter(
+        "connbeat_trace_records_malformed_total", "Records of the trace that could not be read."
+    )
+    TRACES_REFUSED = _counter(
+        "connbeat_traces_refused_total",
+        "Connections whose transitions were not followed: too many at once.",
+    )
+    SOURCES_LOST = _counter(
+        "connbeat_sources_lost_total",
+        "Times a source failed at run time; the rung below took over.",
+        "source",
+    )
+    EXECS_OVER_BUDGET = _counter(
+        "connbeat_execs_over_budget_total",
+        "Processes not read at their exec, because there were too many in that second.",
+    )
     NAMESPACES = _gauge("connbeat_namespaces", "Network namespaces known, by rung.", "rung")
     # attribution
     WALKS = _counter("connbeat_fd_walks_total", "Walks over processes' descriptors.")

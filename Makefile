@@ -1,0 +1,61 @@
+# `make` lists the targets. Each may be called on its own; what it needs is made first.
+PYTHON ?=
+ARGS ?=
+BASE ?=
+IMAGE ?= connbeat
+
+VENV := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test unit system testsuite lint format type bench image package clean FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with connbeat, every extra and the tools (PYTHON=python3.13 to choose)
+
+# A Python asked for by name is compared with the one in .venv every time.
+$(READY): pyproject.toml constraints.txt scripts/setup $(if $(PYTHON),FORCE)
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $@
+
+run: setup ## print the connections of this host and its containers (as root: everybody's); ARGS="..."
+	@$(VENV)/connbeat run $(ARGS)
+
+test: setup ## every test, with all that the tests need installed and started (as root on Debian)
+	@scripts/test $(ARGS)
+
+unit: setup ## the pure tests: quick, no root, no network, no Linux
+	@$(VENV)/python -m pytest tests/unit $(ARGS)
+
+system: setup ## the tests against real namespaces and a real dockerd, nothing installed or started
+	@$(VENV)/python -m pytest tests/system $(ARGS)
+
+testsuite: ## every test, nothing made, installed or started before
+	@$(VENV)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, its formatter, and the import contracts
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/lint-imports
+
+format: setup ## put the code into shape
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+type: setup ## mypy, strict
+	@$(VENV)/mypy --explicit-package-bases
+
+bench: setup ## the measurements (bench/README.md); not part of the tests
+	@$(VENV)/python -m bench $(ARGS)
+
+image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
+	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image
+
+package: ## deb and rpm: not yet, a later issue brings them
+	@echo "make package: there are no packages yet; they come with a later issue." >&2; exit 1
+
+clean: ## remove everything the targets made, .venv as well
+	rm -rf .venv .cache build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

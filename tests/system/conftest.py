@@ -1,0 +1,64 @@
+"""Fixtures of the system tests; what they hand out is in `harness`."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.harness import BUSYBOX, PREFIX, Agent, Containers, Netns, call
+
+
+@pytest.fixture
+def netns() -> Iterator[Netns]:
+    """A network namespace of the test's own."""
+    namespace = Netns(f"{PREFIX}-0")
+    yield namespace
+    namespace.close()
+
+
+@pytest.fixture(scope="session")
+def busybox_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image of one static program, made here once: no registry is asked. It stays."""
+    found = ["docker", "image", "inspect", BUSYBOX]
+    if subprocess.run(found, capture_output=True, check=False).returncode == 0:
+        return BUSYBOX
+    program = shutil.which("busybox")
+    assert program is not None
+    folder = tmp_path_factory.mktemp("busybox") / "bin"
+    folder.mkdir()
+    shutil.copy(program, folder / "busybox")
+    for applet in call(program, "--list").split():
+        if applet != "busybox":
+            (folder / applet).symlink_to("busybox")
+    with subprocess.Popen(["tar", "-C", folder.parent, "-c", "."], stdout=subprocess.PIPE) as tar:
+        subprocess.run(
+            ["docker", "import", "-", BUSYBOX], stdin=tar.stdout, check=True, capture_output=True
+        )
+    return BUSYBOX
+
+
+@pytest.fixture
+def containers(busybox_image: str) -> Iterator[Containers]:
+    """Starts containers of the busybox image or others; removes them at the end."""
+    assert busybox_image
+    started = Containers()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    """Starts the agent with `-E` options: `start_agent("connbeat.poll_interval=200ms")`."""
+    agents: list[Agent] = []
+
+    def start(*options: str, environ: dict[str, str] | None = None) -> Agent:
+        folder = tmp_path / f"agent-{len(agents)}"
+        folder.mkdir()
+        agents.append(Agent(folder, *options, environ=environ))
+        return agents[-1]
+
+    yield start
+    for agent in agents:
+        agent.stop()

@@ -1,0 +1,85 @@
+"""What holds for all events of one run of the agent, whatever it was run for."""
+
+import functools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
+
+#: RFC 3339 in UTC with milliseconds.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+#: o(pened), (on)g(oing), c(losed): the words that a life may spell.
+_LIFE = re.compile(r"(og*|g+)?c?")
+_LETTERS = {"opened": "o", "ongoing": "g", "closed": "c"}
+
+
+def check_events(events: Sequence[dict[str, Any]], *, fields_under_root: bool = False) -> None:
+    """Each follows the published schema, has only documented fields, and fits its life."""
+    if not fields_under_root:
+        for event in events:
+            _check_schema(event)
+    lives: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        _check_parts(event)
+        lives.setdefault(_about(event)["id"], []).append(event)
+    for life in lives.values():
+        _check_life(life)
+
+
+@functools.cache
+def _validator() -> Any:
+    # As a user gets it, not as a function returns it.
+    command = [sys.executable, "-m", "connbeat", "export", "schema"]
+    schema = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def _check_schema(event: dict[str, Any]) -> None:
+    faults = [f"{fault.json_path}: {fault.message}" for fault in _validator().iter_errors(event)]
+    assert not faults, (faults, event)
+
+
+def _about(event: dict[str, Any]) -> dict[str, Any]:
+    about: dict[str, Any] = event.get("connection") or event["listener"]
+    return about
+
+
+def _check_parts(event: dict[str, Any]) -> None:
+    is_connection = "connection" in event
+    assert is_connection != ("listener" in event), event
+    for name in ("local_ip", "remote_ip", "remote_port", "network"):
+        assert (name in event) == is_connection, (name, event)
+    about = _about(event)
+    times = {name: value for name, value in about.items() if name.endswith("_at")}
+    for value in (event["@timestamp"], *times.values()):
+        assert _TIME.fullmatch(value), event
+    assert ("closed_at" in about) == (about["event"] == "closed"), event
+    if is_connection and len(times) == 2:
+        lasted = _seconds(times["closed_at"]) - _seconds(times["opened_at"])
+        assert abs(lasted * 1000 - about["duration_ms"]) < 1.5, event
+    else:
+        assert "duration_ms" not in about, event
+    process = event["local_process"]
+    assert not ({"pid", "unknown_reason"} <= process.keys()), event
+
+
+def _check_life(life: Sequence[dict[str, Any]]) -> None:
+    word = "".join(_LETTERS[_about(event)["event"]] for event in life)
+    assert _LIFE.fullmatch(word), life
+    # Opened before us has no opened_at, ever; seen to open has one, always.
+    assert len({"opened_at" in _about(event) for event in life}) == 1, life
+    if word.startswith("o"):
+        assert "opened_at" in _about(life[0]), life
+    elif word.startswith("g"):
+        assert "opened_at" not in _about(life[0]), life
+    stamps = [event["@timestamp"] for event in life]
+    assert stamps == sorted(stamps), life
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()

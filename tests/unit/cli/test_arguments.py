@@ -1,0 +1,120 @@
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connbeat.cli.arguments import COMMANDS, HelpWanted, parse_arguments
+from connbeat.cli.options import Options, PathOverrides
+from connbeat.errors import ConfigError
+
+
+def fault_of(*argv: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_arguments(argv)
+    (fault,) = caught.value.faults
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("", Options()),
+        ("run", Options()),
+        ("test config", Options(command="test config")),
+        ("-c a.yml -c b.yml", Options(config_files=("a.yml", "b.yml"))),
+        ("-c a.yml show -c b.yml", Options(command="show", config_files=("a.yml", "b.yml"))),
+        ("show -c a.yml -c b.yml", Options(command="show", config_files=("a.yml", "b.yml"))),
+        ("test -c run config", Options(command="test config", config_files=("run",))),
+        ("-E a=b run -E c", Options(overrides=("a=b", "c"))),
+        ("-E a=-5", Options(overrides=("a=-5",))),
+        ("-Ea=b -cx.yml", Options(overrides=("a=b",), config_files=("x.yml",))),
+        ("-e -v -N", Options(log_to_stderr=True, verbose=True, dry_run=True)),
+        ("-evN", Options(log_to_stderr=True, verbose=True, dry_run=True)),
+        ("-ec run show", Options(command="show", log_to_stderr=True, config_files=("run",))),
+        ("-d a,b -d *", Options(debug_selectors=("a", "b", "*"))),
+        ("--unknown-keys warn", Options(unknown_keys="warn")),
+        ("--unknown-keys=warn show", Options(command="show", unknown_keys="warn")),
+        ("--path.home /h --path.logs=/l", Options(paths=PathOverrides(home="/h", logs="/l"))),
+        ("--json show", Options(command="show", as_json=True)),
+        ("doctor --json", Options(command="doctor", as_json=True)),
+        ("--version", Options(command="version")),
+        ("show --version", Options(command="version")),
+    ],
+)
+def test_flags_stand_on_both_sides_of_the_command(line: str, options: Options) -> None:
+    assert parse_arguments(line.split()) == options
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("-c=a.yml -E=a=b", Options(config_files=("a.yml",), overrides=("a=b",))),
+        ("--c a.yml --e --N", Options(config_files=("a.yml",), log_to_stderr=True, dry_run=True)),
+        ("-e=true -v=false", Options(log_to_stderr=True)),
+        ("-configtest", Options(command="test config")),
+        ("-configtest -c a.yml", Options(command="test config", config_files=("a.yml",))),
+        ("-version=true", Options(command="version")),
+        ("-path.home /h -path.config=/c", Options(paths=PathOverrides(home="/h", config="/c"))),
+        ("-strict.perms=false", Options(strict_permissions=False)),
+        ("-strict.perms -e", Options(log_to_stderr=True)),
+    ],
+)
+def test_the_flags_of_the_go_program_work(line: str, options: Options) -> None:
+    assert parse_arguments(line.split()) == options
+
+
+def test_old_flags_without_meaning_give_a_warning_each() -> None:
+    line = "-setup -httpprof :6060 -cpuprofile f -memprofile=g -plugin p run"
+    options = parse_arguments(line.split())
+    assert options.command == "run"
+    assert options.warnings == (
+        "-setup has no meaning in this version",
+        "-httpprof has no meaning in this version",
+        "-cpuprofile has no meaning in this version",
+        "-memprofile has no meaning in this version",
+        "-plugin has no meaning in this version",
+    )
+
+
+def test_a_wrong_command_line_is_one_line_with_a_hint() -> None:
+    assert fault_of("shwo") == "connbeat: there is no command 'shwo', did you mean show?"
+    assert fault_of("x") == "connbeat: there is no command 'x', connbeat help lists the commands"
+    assert fault_of("test") == "connbeat test: expected connbeat test config"
+    assert "connbeat export config or connbeat export schema" in fault_of("export")
+    assert "unrecognized arguments: --fo" in fault_of("--fo")
+    assert "unrecognized arguments: --json" in fault_of("--json")
+    assert "expected one argument" in fault_of("show", "-c")
+    assert "invalid choice: 'no'" in fault_of("--unknown-keys=no")
+    assert "--strict.perms" in fault_of("--strict.perms=maybe")
+
+
+@pytest.mark.parametrize("argv", [["help"], ["-h"], ["--help"], ["-help"], ["-e", "help"]])
+def test_help_without_a_command_lists_them_all(argv: Sequence[str]) -> None:
+    with pytest.raises(HelpWanted) as caught:
+        parse_arguments(argv)
+    assert [name for name in COMMANDS if f"  {name} " not in str(caught.value)] == []
+
+
+def test_even_help_has_help() -> None:
+    with pytest.raises(HelpWanted, match="usage: connbeat help"):
+        parse_arguments(["help", "help"])
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "help"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    for argv in (["help", *command.split()], [*command.split(), "--help"]):
+        with pytest.raises(HelpWanted) as caught:
+            parse_arguments(argv)
+        assert f"usage: connbeat {command}" in str(caught.value)
+        assert "examples:" in str(caught.value)
+        assert "-c FILE" in str(caught.value)
+
+
+@given(st.lists(st.text() | st.sampled_from(["-", "--", "-c", "-E", "-d", "-e", "show", "--json"])))
+def test_any_argv_gives_options_or_an_error_of_ours(argv: list[str]) -> None:
+    command = "run"
+    with contextlib.suppress(ConfigError, HelpWanted):
+        command = parse_arguments(argv).command
+    assert command in COMMANDS

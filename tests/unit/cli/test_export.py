@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from connbeat.cli.export import run
+from connbeat.cli.options import Options, PathOverrides
+
+
+def test_the_merged_configuration_is_yaml_without_secrets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = str(tmp_path)
+    options = Options(
+        command="export config",
+        overrides=(
+            "output.http={enabled: false, password: hunter2, hosts: ['http://u:p@h/?api_key=k']}",
+            "output.console.pretty=on",
+        ),
+        paths=PathOverrides(home=home),
+    )
+    assert run(options) == 0
+    printed = capsys.readouterr().out
+    assert "hunter2" not in printed
+    assert yaml.safe_load(printed) == {
+        "output": {
+            "http": {
+                "enabled": False,
+                "password": "xxxxx",
+                "hosts": ["http://xxxxx@h/?api_key=xxxxx"],
+            },
+            "console": {"pretty": True},
+        },
+        "path": {"home": home, "config": home, "data": f"{home}/data", "logs": f"{home}/logs"},
+    }
+
+
+def test_the_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(command="export schema")) == 0
+    assert "$schema" in json.loads(capsys.readouterr().out)

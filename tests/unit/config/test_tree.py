@@ -1,0 +1,104 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connbeat.config.tree import (
+    Node,
+    Place,
+    describe,
+    find,
+    leaves,
+    merged,
+    nested,
+    plain_node,
+    plain_scalar,
+    to_plain,
+)
+
+HERE = Place("a.yml", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on", True),
+        ("Yes", True),
+        ("OFF", False),
+        ("no", False),
+        ("y", "y"),
+        ("~", None),
+        ("", None),
+        ("null", None),
+        ("7", 7),
+        ("-7", -7),
+        ("0", 0),
+        ("1.10", 1.1),
+        ("-.5", -0.5),
+        ("1e3", 1000.0),
+        ("010", "010"),
+        ("0x1f", "0x1f"),
+        ("12:30", "12:30"),
+        ("1_000", "1_000"),
+        (".inf", ".inf"),
+        ("nan", "nan"),
+        ("1e999", "1e999"),
+        ("2017-01-01", "2017-01-01"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("\u0663", "\u0663"),  # a digit, but not one of ours
+    ],
+)
+def test_a_plain_scalar_is_what_a_beat_reads(text: str, value: object) -> None:
+    found = plain_scalar(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@given(st.text())
+def test_a_plain_scalar_is_always_something_that_json_can_carry(text: str) -> None:
+    value = plain_scalar(text)
+    assert not isinstance(value, float) or math.isfinite(value)
+    assert type(value) is not int or abs(value) < 10**19
+
+
+def test_a_place_names_file_and_line_or_the_flag() -> None:
+    assert str(HERE) == "a.yml:3"
+    assert str(Place("-E")) == "-E"
+
+
+def test_merging_goes_into_sections_and_replaces_the_rest() -> None:
+    below = merged(nested("a.b", plain_node("1", HERE)), nested("a.c", plain_node("2", HERE)))
+    above = merged(nested("a.c", plain_node("3", HERE)), nested("d", plain_node("4", HERE)))
+    assert to_plain(merged(below, above)) == {"a": {"b": 1, "c": 3}, "d": 4}
+
+
+def test_nothing_laid_over_a_section_changes_nothing_but_unsets_a_value() -> None:
+    section, nothing = nested("a", plain_node("1", HERE)), Node(None, HERE)
+    assert merged(section, nothing) is section
+    assert to_plain(merged(section, nested("a", nothing))) == {"a": None}
+
+
+def test_a_value_laid_over_a_section_replaces_it() -> None:
+    section, value = nested("a.b", plain_node("1", HERE)), nested("a", plain_node("2", HERE))
+    assert to_plain(merged(section, value)) == {"a": 2}
+    assert to_plain(merged(value, section)) == {"a": {"b": 1}}
+
+
+def test_a_path_leads_through_sections_and_lists_or_nowhere() -> None:
+    root = nested("a.b", Node((plain_node("x", HERE), plain_node("y", HERE)), HERE))
+    assert find(root, "a.b.1") == plain_node("y", HERE)
+    for path in ("a.b.2", "a.b.-1", "a.c", "a.b.1.z", "", "a..b", "a.b.99999999999"):
+        assert find(root, path) is None, path
+
+
+def test_leaves_are_values_and_lists_with_their_paths() -> None:
+    root = merged(nested("a.b", plain_node("1", HERE)), nested("c", Node((), HERE)))
+    assert [path for path, _ in leaves(root)] == ["a.b", "c"]
+
+
+def test_what_was_found_is_described_on_one_short_line() -> None:
+    assert describe(plain_node("a\nb", HERE)) == r"'a\nb'"
+    assert len(describe(plain_node("x" * 1000, HERE))) == 42
+    assert describe(Node({}, HERE)) == "a section"
+    assert describe(Node((), HERE)) == "a list"
+    assert describe(Node(None, HERE)) == "nothing"
