@@ -64,9 +64,9 @@ def pack_row(row: Socket, *attributes: bytes) -> bytes:
     message = bytearray(72)
     message[0], message[1] = row.family, row.state
     struct.pack_into(">HH", message, 4, row.local_port, row.remote_port)
-    for offset, address in ((8, row.local_ip), (24, row.remote_ip)):
-        if row.family == socket.AF_INET6 and len(address) == 4:
-            address = bytes(10) + b"\xff\xff" + address
+    for offset, ip in ((8, row.local_ip), (24, row.remote_ip)):
+        is_mapped = row.family == socket.AF_INET6 and len(ip) == 4
+        address = bytes(10) + b"\xff\xff" + ip if is_mapped else ip
         message[offset : offset + len(address)] = address
     struct.pack_into("=I", message, 40, row.interface)
     struct.pack_into("=Q", message, 44, row.cookie)
@@ -142,7 +142,7 @@ def sockets(draw: st.DrawFn) -> Socket:
 
 
 def hostile(good: bytes) -> st.SearchStrategy[bytes]:
-    """Bytes that are almost right: cut anywhere, overwritten anywhere, or with something spliced in.
+    """Bytes that are almost right: cut, overwritten, or with something spliced in, anywhere.
 
     After mitmproxy's TLS tests: noise from the start seldom gets past the first length field.
     """

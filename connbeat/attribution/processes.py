@@ -67,6 +67,10 @@ class ProcessTable:
         self._entries[pid] = _Entry(process, stat.arg_start, now_ns)
         return process
 
+    def read_afresh(self, pid: int) -> Process:
+        """Read all of it, whatever is remembered. Any thread may call it. Raises as `read`."""
+        return self._read_whole(pid, self._procfs.stat(pid))
+
     def current(self, process: Process, now_ns: int) -> Process | None:
         """The same process as it is now (it may have called exec), or None once it has ended."""
         try:

@@ -52,8 +52,9 @@ class OutputFileConfig(msgspec.Struct, frozen=True, kw_only=True):
 class QueueMemConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`queue.mem`: the place of each output in memory. When full, the oldest event goes."""
 
-    events: int = 3200
-    max_bytes: int = 32 * 1024 * 1024
+    # libbeat's 3200 was for a queue that blocks; here one poll of a large host has to fit.
+    events: int = 65_536
+    max_bytes: int = 64 * 1024 * 1024
     flush_min_events: int = 1600
     # libbeat says 10s today; 5.6 flushed every second, and who looks at a console expects that.
     flush_timeout_seconds: float = 1.0

@@ -46,7 +46,7 @@ def entered(path: Path, expected: int) -> Iterator[None]:
     Raises NetnsGone if there is no such namespace or `path` leads to another than `expected` by
     now (the pid was reused), NotPermitted without CAP_SYS_ADMIN, NetnsLost if there is no way back.
     """
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    home = _open(Path("/proc/thread-self/ns/net"))
     try:
         there = _open(path)
         try:
@@ -71,8 +71,10 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError as error:
         raise NotPermitted(f"{path} needs CAP_SYS_PTRACE") from error
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError) as error:
         raise NetnsGone(f"{path}: {error.strerror}") from error
+    except OSError as error:  # too many open files, say: the namespace is still there
+        raise CaptureError(f"{path}: {error.strerror}") from error
 
 
 def _enter(fd: int) -> None:

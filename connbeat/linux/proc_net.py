@@ -8,13 +8,18 @@ and tell whether a dump would show anything new. Row format: net/ipv4/tcp_ipv4.c
 
 import socket
 import struct
+from binascii import unhexlify
 
 import msgspec
 
 from connbeat.model.addresses import unmap
 from connbeat.model.sockets import Socket, TcpState
 
-_word = struct.Struct("=I")
+# As printed, and as the socket has it: one word for IPv4, four for IPv6.
+_WORDS: dict[int, tuple[struct.Struct, struct.Struct]] = {
+    socket.AF_INET: (struct.Struct(">I"), struct.Struct("=I")),
+    socket.AF_INET6: (struct.Struct(">4I"), struct.Struct("=4I")),
+}
 
 
 class ParsedTable(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +47,7 @@ def parse_tcp_table(table: bytes, family: int) -> ParsedTable:
 def _parse_row(fields: list[bytes], family: int) -> Socket:
     local_ip, local_port = _parse_address(fields[1], family)
     remote_ip, remote_port = _parse_address(fields[2], family)
-    state = TcpState(int(fields[3], 16))
+    state = TcpState(_parse_hex(fields[3], 2))
     tx, _, rx = fields[4].partition(b":")
     return Socket(
         family=family,
@@ -55,8 +60,8 @@ def _parse_row(fields: list[bytes], family: int) -> Socket:
         cookie=0,
         inode=_parse_decimal(fields[9]),
         uid=_parse_decimal(fields[7]),
-        rqueue=int(rx, 16),
-        wqueue=0 if state is TcpState.LISTEN else int(tx, 16),
+        rqueue=_parse_hex(rx, 8),
+        wqueue=0 if state is TcpState.LISTEN else _parse_hex(tx, 8),
         cgroup_id=0,
         is_v6_only=False,
         counters=None,
@@ -70,16 +75,20 @@ def _parse_decimal(text: bytes) -> int:
     return value
 
 
+def _parse_hex(text: bytes, digits: int) -> int:
+    """Digits alone: `int` would take signs, blanks, underscores and any length as well."""
+    if len(text) != digits:
+        raise ValueError(text)
+    return int.from_bytes(unhexlify(text))
+
+
 def _parse_address(text: bytes, family: int) -> tuple[bytes, int]:
     """`0100007F:1F90`: each 32-bit word in the machine's byte order, the port in big-endian."""
     digits, _, port = text.partition(b":")
-    words = 1 if family == socket.AF_INET else 4
-    if len(digits) != words * 8 or len(port) != 4:
+    printed, packed = _WORDS[family]
+    if len(digits) != printed.size * 2:
         raise ValueError(text)
-    packed = b"".join(
-        _word.pack(int(digits[start : start + 8], 16)) for start in range(0, words * 8, 8)
-    )
-    return unmap(packed), int(port, 16)
+    return unmap(packed.pack(*printed.unpack(unhexlify(digits)))), _parse_hex(port, 4)
 
 
 def parse_tcp_counters(snmp: bytes) -> tuple[tuple[str, int], ...]:

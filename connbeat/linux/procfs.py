@@ -65,6 +65,15 @@ def parse_uid(status: bytes) -> int:
         raise Malformed("/proc/<pid>/status has no Uid") from error
 
 
+def parse_thread_group(status: bytes) -> int:
+    """The pid of the process that a thread belongs to, of the thread's `status`."""
+    _, _, rest = status.partition(b"\nTgid:")
+    try:
+        return int(rest.split(None, 1)[0])
+    except (ValueError, IndexError) as error:
+        raise Malformed("/proc/<pid>/status has no Tgid") from error
+
+
 def parse_capabilities(status: bytes) -> int:
     """The effective capabilities of `status` as a bit mask; 0 if the line is missing."""
     _, _, rest = status.partition(b"\nCapEff:")
@@ -86,7 +95,11 @@ class ProcFs:
 
     def pids(self) -> list[int]:
         """Every process, ascending."""
-        return sorted(int(name) for name in os.listdir(self.root) if name.isdigit())
+        try:
+            names = os.listdir(self.root)
+        except OSError as error:
+            raise CaptureError(f"{self.root}: {error.strerror}") from error
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def read(self, pid: int, name: str) -> bytes:
         try:
@@ -102,11 +115,15 @@ class ProcFs:
         return parse_stat(self.read(pid, "stat"))
 
     def executable(self, pid: int) -> str:
-        """The path of the program, as the process sees it; without ` (deleted)`."""
+        """The path of the program, as the process sees it; without ` (deleted)`.
+
+        Bytes that are no UTF-8 become U+FFFD: anybody may name a file so, and JSON cannot.
+        """
         try:
-            return os.readlink(f"{self._prefix}{pid}/exe").removesuffix(" (deleted)")
+            path = os.readlink(f"{self._prefix}{pid}/exe")
         except OSError as error:
             raise _failure(error, pid, "exe") from error
+        return os.fsencode(path).decode("utf-8", "replace").removesuffix(" (deleted)")
 
     def netns(self, pid: int) -> int:
         """The inode number of the network namespace of the process."""

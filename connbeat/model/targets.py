@@ -22,7 +22,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 class Namespaces(msgspec.Struct, frozen=True, gc=False):
     """The namespaces that exist at one moment, by their number, the host's first.
 
-    `unreadable_pids` are the processes that may not be looked into; they stand in their target, too,
+    `unreadable_pids` are the processes that may not be looked into; they stand in their target too,
     which then is named by the inode of `net/snmp` if all of its processes are of this kind.
     """
 

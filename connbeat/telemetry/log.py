@@ -1,4 +1,4 @@
-r"""The agent's own log: where it goes, how a line looks, and how a repeated line stays rare.
+r"""The agent's own log: how a line looks, and how a repeated line stays rare.
 
     2026-11-23T10:00:00.123Z INFO connbeat.capture A sentence that never varies. key=value
 
@@ -7,17 +7,13 @@ cannot break it: control characters are written as `\xNN`. Only a traceback take
 """
 
 import logging
-import logging.handlers
 import threading
 import time
-from io import TextIOWrapper
-from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
 from connbeat.clock import Clock
-from connbeat.errors import ConfigError
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -25,17 +21,8 @@ _NAME = "connbeat"
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
-class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`logging.files`: rotated by size; `keep_files` counts the one that is written to."""
-
-    path: Path
-    rotate_every_bytes: int = 10 * 1024 * 1024
-    keep_files: int = 7
-    permissions: int = 0o600
-
-
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log shows and where it goes: to the file if there is one, else to stderr.
+    """What the log on stderr shows.
 
     `selectors` limit the level debug to rooms (`capture`) or modules (`capture.dump`) of connbeat;
     `*`, or none, is all of them. At any other level they say nothing.
@@ -43,18 +30,13 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     level: str = "info"
     selectors: tuple[str, ...] = ()
-    is_json: bool = False
-    file: LogFile | None = None
 
 
 def set_up(settings: LogSettings) -> None:
-    """Send every logger's lines where the settings say, in place of an earlier `set_up`.
-
-    Raises ConfigError if the file cannot be written to.
-    """
-    handler = _file_handler(settings.file) if settings.file else logging.StreamHandler()
+    """Send every logger's lines to stderr, in place of an earlier `set_up`."""
+    handler = logging.StreamHandler()
     handler.set_name(_NAME)
-    handler.setFormatter(JsonFormatter() if settings.is_json else LineFormatter())
+    handler.setFormatter(LineFormatter())
     root = logging.getLogger()
     for old in [one for one in root.handlers if one.get_name() == _NAME]:
         root.removeHandler(old)
@@ -93,21 +75,6 @@ class LineFormatter(logging.Formatter):
         return "\n".join(line.translate(_CONTROL) for line in lines)
 
 
-class JsonFormatter(LineFormatter):
-    """One JSON object a line, in the names of the Elastic Common Schema."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "@timestamp": f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03d}Z",
-            "log.level": record.levelname.lower(),
-            "log.logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error.stack_trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
-
-
 class RateLimited:
     """A logger for what may happen a thousand times a second. Thread-safe.
 
@@ -139,31 +106,3 @@ class RateLimited:
         if held:
             message, args = f"{message} suppressed=%d", (*args, held)
         self._log.log(level, message, *args)
-
-
-class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """The standard one, with the mode of the files it makes."""
-
-    def __init__(self, file: LogFile) -> None:
-        self._permissions = file.permissions
-        super().__init__(
-            file.path,
-            maxBytes=file.rotate_every_bytes,
-            backupCount=file.keep_files - 1,
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
-
-    def _open(self) -> TextIOWrapper:
-        Path(self.baseFilename).touch(self._permissions)
-        return super()._open()
-
-
-def _file_handler(file: LogFile) -> logging.Handler:
-    try:
-        file.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        return _RotatingFile(file)
-    except OSError as error:
-        raise ConfigError(
-            (f"logging.files: cannot write to {file.path}: {error.strerror}",)
-        ) from error

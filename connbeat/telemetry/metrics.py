@@ -93,6 +93,7 @@ class Metric(enum.Enum):
     OWNERS_UNKNOWN = _counter(
         "connbeat_owners_unknown_total", "Sockets reported without a process, by reason.", "reason"
     )
+    THREADS = _gauge("connbeat_threads", "Threads whose lineage is held.")
     PROCESSES = _gauge("connbeat_processes", "Processes held in the table.")
     # connections
     CONNECTIONS = _gauge("connbeat_connections", "Connections open now.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.harness import BUSYBOX, PREFIX, Agent, Containers, Netns, call
+from tests.system.peers import Peers
 
 
 @pytest.fixture
@@ -16,6 +17,13 @@ def netns() -> Iterator[Netns]:
     namespace = Netns(f"{PREFIX}-0")
     yield namespace
     namespace.close()
+
+
+@pytest.fixture(scope="module")
+def peers() -> Iterator[Peers]:
+    """Starts processes whose sockets a test commands, and their namespaces and containers."""
+    with Peers() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ PREFIX = "connbeat-test"
 
 BUSYBOX = f"{PREFIX}-busybox"
 
+#: Options of an agent that tells what it sees soon enough for a test.
+QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
+
 
 def call(*command: str) -> str:
     """Standard output of a command that has to succeed."""

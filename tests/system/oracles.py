@@ -13,7 +13,10 @@ import sys
 from typing import Any
 
 import msgspec
-from pyroute2.netlink.diag import DiagSocket, MarshalDiag
+from pyroute2.netlink.diag import (  # type: ignore[import-untyped]  # it has no annotations
+    DiagSocket,
+    MarshalDiag,
+)
 
 from tests.system.harness import Netns, call
 

@@ -194,6 +194,17 @@ def kinds_of(agent: Agent, sock: Sock) -> list[str]:
     ]
 
 
+def closed(agent: Agent, sock: Sock) -> Document:
+    """The last event of its life."""
+    return agent.wait_for(
+        lambda event: (
+            sock.is_in(event)
+            and (event.get("connection") or event["listener"])["event"] == "closed"
+        ),
+        f"the end of {sock}",
+    )[0]
+
+
 def shown(*options: str) -> list[Document]:
     """What `connbeat show --json` says: an agent that comes later than everything."""
     arguments = [word for option in options for word in ("-E", option)]

@@ -264,7 +264,8 @@ def make(zoo: Zoo, rounds: int) -> None:
 def main() -> None:
     zoo = Zoo()
     make(zoo, int(sys.argv[1]))
-    print(json.dumps([dataclasses.asdict(known) for known in zoo.known]), flush=True)
+    sys.stdout.write(json.dumps([dataclasses.asdict(known) for known in zoo.known]) + "\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 

@@ -5,16 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.harness import Agent, Document, Netns, call
+from tests.system.harness import QUICK, Agent, Document, Netns, call
 from tests.system.peers import Peer, Peers, Sock, linked, shown
-
-OPTIONS = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
-
-
-@pytest.fixture(scope="module")
-def peers() -> Iterator[Peers]:
-    with Peers() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +28,7 @@ def client(peers: Peers, room: Netns) -> Peer:
 def agent(tmp_path_factory: pytest.TempPathFactory, server: Peer, client: Peer) -> Iterator[Agent]:
     """One for all tests here; what they make comes after it."""
     assert server.pid != client.pid
-    with Agent(tmp_path_factory.mktemp("agent"), *OPTIONS) as started:
+    with Agent(tmp_path_factory.mktemp("agent"), *QUICK) as started:
         yield started.wait_ready()
 
 

@@ -37,7 +37,7 @@ def assert_empty(story: Story) -> None:
     """Nothing is kept for connections that are gone."""
     tracker = story.tracker
     assert len(tracker) == len(tracker._pairs) == 0
-    assert not (tracker._new or tracker._accepted or tracker._closed or tracker._born)
+    assert [*tracker._born, *tracker._new, *tracker._accepted, *tracker._closed] == []
     for namespace in tracker._namespaces.values():
         assert not namespace.lives
         assert len(namespace.listeners) == 0

@@ -1,5 +1,6 @@
-"""Framing of netlink: golden answers, the kernel's refusals, and bytes that lie about their length."""
+"""Framing of netlink: golden answers, the kernel's refusals, and lengths that lie."""
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -262,16 +263,15 @@ def test_an_interrupted_dump_is_read_to_its_end_before_it_is_told() -> None:
 @pytest.mark.parametrize("error", [TimeoutError("timed out"), OSError(105, "No buffer space")])
 def test_a_silent_or_failing_socket_is_our_error(error: OSError) -> None:
     _, dumped = kernel(error)
-    with pytest.raises(CaptureError, match="timed out|No buffer space"):
+    with pytest.raises(CaptureError, match=r"timed out|No buffer space"):
         list(dumped)
 
 
 @given(st.lists(hostile(GOLDEN[-1][:400] + pack_done()), min_size=1, max_size=4))
 def test_no_answer_makes_a_dump_raise_anything_but_our_error(datagrams: list[bytes]) -> None:
     _, dumped = kernel(*((data, 0, 0) for data in datagrams), TimeoutError("no more"))
-    with pytest.raises(CaptureError):
+    with contextlib.suppress(CaptureError):
         list(dumped)
-        raise CaptureError("it ended well, which is as good")
 
 
 # A question about one thing

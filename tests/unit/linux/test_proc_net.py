@@ -14,7 +14,7 @@ from tests import golden
 from tests.strategies import hostile
 
 LINUX = golden.DATA / "proc" / "linux-6.18"
-TABLES = {
+TABLES: dict[int, bytes] = {
     socket.AF_INET: (LINUX / "tcp").read_bytes(),
     socket.AF_INET6: (LINUX / "tcp6").read_bytes(),
 }

@@ -1,17 +1,12 @@
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.errors import ConfigError
 from connbeat.telemetry.log import (
-    JsonFormatter,
     LineFormatter,
-    LogFile,
     LogSettings,
     RateLimited,
     levels,
@@ -60,21 +55,6 @@ def test_a_traceback_keeps_its_lines_and_nothing_else() -> None:
     assert text.splitlines()[1] == "Traceback (most recent call last):"
     assert "\x1b" not in text
     assert "\\x1b[31mred" in text
-
-
-def test_json_lines_say_the_same() -> None:
-    text = JsonFormatter().format(record("It\nfailed.", error=raised("no")))
-    line = msgspec.json.decode(text)
-    assert line.pop("error.stack_trace").endswith("ValueError: no")
-    assert line == {
-        "@timestamp": "2026-11-23T10:00:00.123Z",
-        "log.level": "info",
-        "log.logger": "connbeat.capture",
-        "message": "It\nfailed.",
-    }
-
-
-# Levels
 
 
 @pytest.mark.parametrize(
@@ -139,30 +119,7 @@ def test_a_second_set_up_takes_the_place_of_the_first(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.usefixtures("restored")
-def test_a_log_file_is_rotated_and_ours_alone(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "connbeat"
-    set_up(LogSettings(file=LogFile(path=path, rotate_every_bytes=100, keep_files=3)))
-    for number in range(10):
-        logging.getLogger("connbeat.capture").info("Line. number=%d", number)
-    assert sorted(one.name for one in path.parent.iterdir()) == [
-        "connbeat",
-        "connbeat.1",
-        "connbeat.2",
-    ]
-    assert {one.stat().st_mode & 0o777 for one in path.parent.iterdir()} == {0o600}
-    assert path.read_text().endswith("Line. number=9\n")
-
-
 @pytest.mark.usefixtures("restored")
-def test_a_log_file_that_cannot_be_written_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"logging\.files: cannot write to .*file/connbeat"):
-        set_up(LogSettings(file=LogFile(path=tmp_path / "file" / "connbeat")))
-
-
-# Rare lines
-
-
 def test_the_first_line_comes_at_once_and_the_next_with_what_was_held_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

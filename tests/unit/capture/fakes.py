@@ -1,0 +1,35 @@
+"""A sock_diag socket with a script instead of a kernel."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from connbeat.errors import CaptureError
+from connbeat.linux.sock_diag import ALL_STATES, DiagSocket
+from connbeat.model.sockets import Socket
+
+#: Rows, how many were malformed, and whether the table moved.
+Answer = tuple[list[Socket], int, bool]
+
+
+class FakeDiag:
+    """Gives one answer after another, the last one again and again; an error is raised."""
+
+    def __init__(self, *answers: Answer | CaptureError) -> None:
+        self._answers: Sequence[Answer | CaptureError] = answers
+        self.dumps = 0
+        self.is_closed = False
+
+    def dump(self, states: int = ALL_STATES) -> Answer:
+        assert states == ALL_STATES
+        assert not self.is_closed, "a closed socket was asked"
+        answer = self._answers[min(self.dumps, len(self._answers) - 1)]
+        self.dumps += 1
+        if isinstance(answer, CaptureError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def as_diag(self) -> DiagSocket:
+        return cast(DiagSocket, self)

@@ -1,0 +1,43 @@
+"""Rung 1 without a kernel: what a table that moves costs. With one: tests/system/test_capture.py."""
+
+import pytest
+
+from connbeat.capture.dump import dump
+from connbeat.errors import CaptureError
+from connbeat.model.sockets import SocketSource
+from tests.strategies import make_socket
+from tests.unit.capture.fakes import FakeDiag
+
+ROW = make_socket()
+
+
+def test_a_quiet_table_is_dumped_once_and_is_complete() -> None:
+    diag = FakeDiag(([ROW], 0, False))
+    snapshot = dump(diag.as_diag(), 7, 42)
+    assert (snapshot.netns, snapshot.taken_ns) == (7, 42)
+    assert snapshot.source is SocketSource.INET_DIAG
+    assert snapshot.sockets == (ROW,)
+    assert snapshot.is_complete
+    assert diag.dumps == 1
+
+
+def test_a_table_that_moved_is_dumped_again_and_the_last_answer_counts() -> None:
+    diag = FakeDiag(([], 5, True), ([ROW, ROW], 0, True), ([ROW], 1, False))
+    snapshot = dump(diag.as_diag(), 7, 0)
+    assert snapshot.sockets == (ROW,)
+    assert snapshot.malformed == 1
+    assert snapshot.is_complete
+    assert diag.dumps == 3
+
+
+def test_a_table_that_never_rests_is_taken_as_it_is_and_called_incomplete() -> None:
+    diag = FakeDiag(([ROW], 0, True))
+    snapshot = dump(diag.as_diag(), 7, 0)
+    assert snapshot.sockets == (ROW,)
+    assert not snapshot.is_complete
+    assert diag.dumps == 4
+
+
+def test_a_failure_is_not_hidden() -> None:
+    with pytest.raises(CaptureError):
+        dump(FakeDiag(CaptureError("netlink dump failed")).as_diag(), 7, 0)

@@ -1,0 +1,46 @@
+"""The gate before a dump: closed while the counters say the same, for ten seconds at most."""
+
+from connbeat.capture.gate import Gate
+
+SECOND = 1_000_000_000
+
+
+def test_the_first_dump_is_always_due() -> None:
+    assert Gate().is_open(b"counters", 0)
+    assert Gate().is_open(b"", 0)
+
+
+def test_nothing_is_due_while_the_counters_say_the_same() -> None:
+    gate = Gate()
+    gate.dumped(b"counters", 5 * SECOND)
+    assert not gate.is_open(b"counters", 5 * SECOND)
+    assert not gate.is_open(b"counters", 15 * SECOND - 1)
+
+
+def test_a_change_of_the_counters_opens_it() -> None:
+    gate = Gate()
+    gate.dumped(b"counters", 0)
+    assert gate.is_open(b"counters of more", 1)
+
+
+def test_after_ten_seconds_a_dump_is_due_whatever_the_counters_say() -> None:
+    """A listener closed and another opened leaves every counter as it was."""
+    gate = Gate()
+    gate.dumped(b"counters", 5 * SECOND)
+    assert gate.is_open(b"counters", 15 * SECOND)
+    gate.dumped(b"counters", 15 * SECOND)
+    assert not gate.is_open(b"counters", 16 * SECOND)
+
+
+def test_counters_that_cannot_be_read_close_nothing() -> None:
+    gate = Gate()
+    gate.dumped(None, 0)
+    assert gate.is_open(None, 1)
+    assert gate.is_open(b"counters", 1)
+
+
+def test_a_dump_that_did_not_succeed_leaves_it_open() -> None:
+    gate = Gate()
+    gate.dumped(b"before", 0)
+    assert gate.is_open(b"after", SECOND)
+    assert gate.is_open(b"after", 2 * SECOND)

@@ -1,0 +1,54 @@
+"""What only shows below the tracker; its story is told in test_tracker.py."""
+
+from connbeat.connections.namespace import NamespaceLives
+from connbeat.model.sockets import TcpState
+from tests.builders import listening, row, snapshot
+
+WEB = listening("0.0.0.0:80", cookie=1, inode=1)
+CALL = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, inode=2)
+
+
+def test_a_closed_listener_explains_others_until_it_is_removed() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    lives.fold(snapshot(WEB), 10)
+    folded = lives.fold(snapshot(), 10)
+    assert len(lives.listeners) == 1
+    for life in folded.closed:
+        lives.remove(life)
+    assert len(lives.listeners) == len(lives.lives) == 0
+
+
+def test_removing_an_old_life_leaves_the_one_that_took_its_key() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    (old,) = lives.fold(snapshot(CALL), 10).new
+    again = row("10.0.0.1:5001", "10.0.0.2:80", cookie=2, inode=2)
+    folded = lives.fold(snapshot(again), 10)
+    assert folded.closed == [old]
+    lives.remove(old)
+    assert list(lives.lives.values()) == folded.new
+
+
+def test_a_life_is_closed_once() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    lives.fold(snapshot(CALL), 10)
+    assert len(lives.end(5)) == 1
+    assert lives.end(6) == []
+    assert lives.fold(snapshot(), 10).closed == []
+
+
+def test_accepted_are_those_that_only_now_have_an_inode() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    waiting = row("10.0.0.2:80", "10.0.0.1:5000", cookie=3, state=TcpState.SYN_RECV)
+    assert lives.fold(snapshot(waiting), 10).accepted == []
+    accepted = row("10.0.0.2:80", "10.0.0.1:5000", cookie=3, inode=3)
+    assert [life.inode for life in lives.fold(snapshot(accepted), 10).accepted] == [3]
+    assert lives.fold(snapshot(accepted), 10).accepted == []
+
+
+def test_new_lives_know_whether_the_listeners_were_known_before_them() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    lives.fold(snapshot(is_complete=False), 10)
+    (early,) = lives.fold(snapshot(CALL), 10).new
+    later = row("10.0.0.1:5001", "10.0.0.2:80", cookie=9, inode=9)
+    (late,) = lives.fold(snapshot(CALL, later), 10).new
+    assert (early.is_table_older, late.is_table_older) == (False, True)

@@ -1,0 +1,71 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connbeat.connections.life import Life, key_of
+from connbeat.connections.schedule import Schedule
+from tests.builders import SECOND, row
+
+
+def life(number: int = 1, *, was_here: bool = False) -> Life:
+    socket = row("10.0.0.1:5000", "10.0.0.2:80", cookie=number)
+    made = Life(1, key_of(socket), socket, 1)
+    made.was_here = was_here
+    return made
+
+
+def test_a_life_is_due_once_when_the_interval_is_over() -> None:
+    schedule, one = Schedule(30 * SECOND), life()
+    schedule.add(one, 0)
+    assert list(schedule.due(29 * SECOND)) == []
+    assert list(schedule.due(30 * SECOND)) == [one]
+    assert list(schedule.due(90 * SECOND)) == []
+
+
+def test_a_life_that_is_added_again_is_due_again() -> None:
+    schedule, one = Schedule(30 * SECOND), life()
+    schedule.add(one, 0)
+    for life_ in schedule.due(30 * SECOND):
+        schedule.add_again(life_, 30 * SECOND)
+    assert list(schedule.due(59 * SECOND)) == []
+    assert list(schedule.due(60 * SECOND)) == [one]
+
+
+def test_nobody_is_due_at_the_moment_he_is_added() -> None:
+    for interval in (0, 1, SECOND // 10):
+        schedule = Schedule(interval)
+        schedule.add(life(), 5 * SECOND)
+        assert list(schedule.due(5 * SECOND)) == []
+        assert len(list(schedule.due(6 * SECOND))) == 1
+
+
+def test_a_life_that_was_there_before_is_due_within_the_interval() -> None:
+    schedule = Schedule(2 * SECOND)
+    lives = [life(number, was_here=True) for number in range(80)]
+    for one in lives:
+        schedule.add(one, 0)
+    found = [len(list(schedule.due(step * SECOND // 4))) for step in range(9)]
+    assert sum(found) == 80
+    assert max(found) <= 20
+
+
+def test_closed_lives_are_not_due() -> None:
+    schedule, one, other = Schedule(SECOND), life(1), life(2)
+    schedule.add(one, 0)
+    schedule.add(other, 0)
+    one.closed_ns = 1
+    assert list(schedule.due(SECOND)) == [other]
+    assert len(schedule) == 0
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(0, 40))
+def test_trimming_lets_go_of_closed_lives_only(are_closed: list[bool], seconds: int) -> None:
+    schedule = Schedule(3600 * SECOND)
+    lives = [life(number) for number in range(len(are_closed) * 100)]
+    for number, one in enumerate(lives):
+        schedule.add(one, number * seconds * SECOND // 100)
+        one.closed_ns = 1 if are_closed[number // 100] else None
+    left = [one for one in lives if one.closed_ns is None]
+    schedule.trim(len(left))
+    assert len(left) <= len(schedule) <= max(len(left), 2 * len(left) + 1000)
+    assert set(schedule.due(10**7 * SECOND)) == set(left)
+    assert len(schedule) == 0

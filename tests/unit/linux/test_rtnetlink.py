@@ -1,0 +1,57 @@
+"""Addresses of interfaces: a golden answer, and bytes that are almost right."""
+
+import json
+import struct
+
+import pytest
+from hypothesis import given
+
+from connbeat.errors import CaptureError
+from connbeat.linux.netlink import parse_datagram
+from connbeat.linux.rtnetlink import parse_addresses
+from tests.golden import DATA, packed, read_datagrams
+from tests.strategies import hostile, pack_attribute, pack_done, pack_message
+
+NAME = "linux-6.18-addresses"
+GOLDEN = read_datagrams(NAME)
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+
+
+def addresses_of(data: bytes, sequence: int = 1) -> list[bytes]:
+    return parse_addresses(data, parse_datagram(data, sequence))
+
+
+def message(*attributes: bytes) -> bytes:
+    return pack_message(20, struct.pack("=BBBBI", 2, 24, 0, 0, 1) + b"".join(attributes))
+
+
+def test_recorded_addresses_are_those_that_ip_shows() -> None:
+    recorded = json.loads((DATA / "netlink" / f"{NAME}.json").read_bytes())
+    found = [ip for data in GOLDEN for ip in addresses_of(data, recorded["sequence"])]
+    assert sorted(found) == sorted(packed(text) for text in recorded["addresses"])
+
+
+def test_on_a_point_to_point_link_the_local_address_is_ours() -> None:
+    local, other = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
+    attributes = pack_attribute(IFA_ADDRESS, other), pack_attribute(IFA_LOCAL, local)
+    assert addresses_of(message(*attributes)) == [local]
+    assert addresses_of(message(*reversed(attributes))) == [local]
+
+
+@pytest.mark.parametrize("payload", [b"", b"123", b"12345", bytes(17)])
+def test_an_address_of_no_known_length_is_left_out(payload: bytes) -> None:
+    assert addresses_of(message(pack_attribute(IFA_LOCAL, payload))) == []
+
+
+def test_a_short_message_is_left_out_and_the_rest_survives() -> None:
+    good = message(pack_attribute(IFA_ADDRESS, bytes([10, 0, 0, 1])))
+    assert addresses_of(pack_message(20, b"short") + good) == [bytes([10, 0, 0, 1])]
+
+
+@given(hostile(GOLDEN[0] + pack_done(3)))
+def test_hostile_bytes_give_addresses_or_our_error(data: bytes) -> None:
+    try:
+        found = addresses_of(data, 3)
+    except CaptureError:
+        return
+    assert all(len(ip) in (4, 16) for ip in found)
