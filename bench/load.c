@@ -1,6 +1,6 @@
 // load: makes TCP connections on loopback and writes down what it made (the ground truth).
 //
-//   load traffic [--netns] --truth FILE [--servers N] [--clients N] [--idle N]
+//   load traffic [--netns] [--truth FILE] [--servers N] [--clients N] [--idle N]
 //                [--rate N --seconds S [--life-ms L] [--reset]]
 //   load spawn   --truth FILE --rate N --seconds S [--life-ms L]
 //   load loop    [--netns] --count N
@@ -47,7 +47,7 @@ enum { FIRST_PORT = 9000, PORTS = 16, MOST = 64, LONGEST_SECONDS = 600 };
 static struct {
   int servers, clients, idle, rate, seconds, life_ms, reset, netns, count, port, server_pid, serial;
   const char *truth;
-} options = {.servers = 1, .clients = 1, .port = 80, .truth = "/dev/null"};
+} options = {.servers = 1, .clients = 1, .port = 80, .truth = ""};
 
 static pid_t server_pids[MOST];
 
@@ -191,6 +191,7 @@ static void finish(FILE *truth, const struct connection *made) {
 static FILE *open_truth(int number) {
   char path[4096];
   snprintf(path, sizeof path, "%s.%d", options.truth, number);
+  if (!*options.truth) return fopen("/dev/null", "w");
   FILE *truth = fopen(path, "a");
   if (!truth) fail(path);
   return truth;
@@ -279,8 +280,8 @@ static void traffic(void) {
   int ready[2], go[2], results[2];
   pid_t clients[MOST];
   char byte;
+  start_servers();  // before the pipes: an end of one left in a server would never be closed
   if (pipe(ready) || pipe(go) || pipe(results)) fail("pipe");
-  start_servers();
   for (int i = 0; i < options.clients; i++) {
     clients[i] = fork_child();
     if (!clients[i]) {
@@ -316,12 +317,12 @@ static void once(void) {
   finish(truth, &made);
 }
 
-static void exec_once(long serial) {
+static void exec_once(int serial) {
   char port[16], life[16], server[16], number[16];
-  snprintf(port, sizeof port, "%ld", FIRST_PORT + serial % PORTS);
+  snprintf(port, sizeof port, "%d", FIRST_PORT + serial % PORTS);
   snprintf(life, sizeof life, "%d", options.life_ms);
   snprintf(server, sizeof server, "%d", server_pids[0]);
-  snprintf(number, sizeof number, "%ld", serial);
+  snprintf(number, sizeof number, "%d", serial);
   execl("/proc/self/exe", "load", "once", "--port", port, "--life-ms", life, "--server-pid", server,
         "--truth", options.truth, "--serial", number, NULL);
   fail("exec");
@@ -332,15 +333,14 @@ static void spawn(void) {
   fclose(open_truth(0));
   say_ready_and_wait();
   long long start = clock_ns(CLOCK_MONOTONIC), step = 1000000000LL / options.rate;
-  long made = 0, failed = 0, count = (long)options.rate * options.seconds;
-  int status;
-  for (long i = 0; i < count; i++) {
+  int status, made = 0, failed = 0, count = options.rate * options.seconds;
+  for (int i = 0; i < count; i++) {
     sleep_ns(start + i * step - clock_ns(CLOCK_MONOTONIC));
     if (!fork_child()) exec_once(i);
     while (waitpid(-1, &status, WNOHANG) > 0) status ? failed++ : made++;
   }
   while (made + failed < count && waitpid(-1, &status, 0) > 0) status ? failed++ : made++;
-  say("done made=%ld failed=%ld", made, failed);
+  say("done made=%d failed=%d", made, failed);
   wait_for_line();
 }
 

@@ -21,7 +21,8 @@ from connbeat.model.processes import UnknownReason, Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.telemetry.metrics import Metric, Metrics
 
-#: Descriptors a poll may read: 0.2 s of CPU at the worst.
+#: Descriptors a poll may read: 0.2 s of CPU at the worst. Half as many again, if the likely
+#: processes alone spent them.
 BUDGET_FDS = 50_000
 #: Complete walks without the socket before it counts as not there: it may be on its way from one
 #: process to another during the first.
@@ -53,7 +54,7 @@ class InodeIndex:
         self._metrics = metrics
         self._budget_fds = budget_fds
         self._searches: dict[int, _Search] = {}
-        self._fd_counts: dict[int, int] = {}
+        self._fd_counts: dict[int, dict[int, int]] = {}
         self._next_pid: dict[int, int] = {}
 
     def find(
@@ -65,8 +66,10 @@ class InodeIndex:
         if not wanted:
             return {}
         self._searches = {w.inode: self._searches.get(w.inode, _Search()) for w in wanted}
+        self._forget_gone(namespaces)
         walk = _Walk(self._procfs, {w.inode for w in wanted}, self._budget_fds)
         walk.look_into(dict.fromkeys(w.likely_pid for w in wanted if w.likely_pid))
+        walk.keep_half()
         by_netns: dict[int, set[int]] = {}
         for w in wanted:
             by_netns.setdefault(w.netns, set()).add(w.inode)
@@ -84,12 +87,10 @@ class InodeIndex:
         missing = inodes & walk.missing
         if not missing:
             return
-        denied_before = walk.denied
         target = namespaces.targets.get(netns)
-        is_whole = walk.look_into(self._in_order(netns, target.pids if target else ()), missing)
-        if not is_whole:
-            self._next_pid[netns] = walk.last_pid
-        was_denied = walk.denied > denied_before
+        pids = target.pids if target else ()
+        is_whole = self._walk_pids(walk, netns, pids, missing)
+        was_denied = not walk.denied.isdisjoint(pids)
         for inode in missing & walk.missing:
             search = self._searches[inode]
             search.walks += is_whole
@@ -104,27 +105,43 @@ class InodeIndex:
         homes = {w.netns for w in wanted if w.inode in last & walk.missing}
         if not homes:
             return
-        for netns, target in namespaces.targets.items():
-            if homes != {netns}:
-                walk.look_into(_init_last(target.pids), last)
+        is_whole = all(
+            self._walk_pids(walk, netns, target.pids, last)
+            for netns, target in namespaces.targets.items()
+            if homes != {netns}
+        )
+        if not is_whole:
+            for inode in last & walk.missing:  # somebody was not asked: the last walk is to come
+                self._searches[inode].walks -= 1
+                self._searches[inode].cuts += 1
+
+    def _walk_pids(self, walk: "_Walk", netns: int, pids: Sequence[int], missing: set[int]) -> bool:
+        """False if it was cut: the next one goes on where this one stopped."""
+        is_whole = walk.look_into(self._in_order(netns, pids), missing)
+        if not is_whole:
+            self._next_pid[netns] = walk.last_pid
+        return is_whole
 
     def _in_order(self, netns: int, pids: Sequence[int]) -> list[int]:
         """Where the last cut walk stopped, then those whose descriptors changed, then the rest."""
         start = self._next_pid.pop(netns, 0)
-        ordered = _init_last(pids)
         if start:
-            return [p for p in ordered if p > start] + [p for p in ordered if p <= start]
-        changed = [pid for pid in ordered if self._has_changed(pid)]
-        return list(dict.fromkeys(changed + ordered))
+            return _init_last([p for p in pids if p > start] + [p for p in pids if p <= start])
+        before = self._fd_counts.get(netns, {})
+        counts = self._fd_counts[netns] = {pid: self._count_fds(pid) for pid in pids}
+        changed = [pid for pid in pids if counts[pid] != before.get(pid, 0)]
+        return _init_last(list(dict.fromkeys([*changed, *pids])))
 
-    def _has_changed(self, pid: int) -> bool:
+    def _count_fds(self, pid: int) -> int:
         try:
-            count = self._procfs.fd_count(pid)
+            return self._procfs.fd_count(pid)
         except CaptureError:
-            return False
-        before = self._fd_counts.get(pid, 0)
-        self._fd_counts[pid] = count
-        return count != before
+            return 0
+
+    def _forget_gone(self, namespaces: Namespaces) -> None:
+        for netns in self._fd_counts.keys() - namespaces.targets.keys():
+            del self._fd_counts[netns]
+            self._next_pid.pop(netns, None)
 
     def _undecided(self, missing: Iterable[int]) -> dict[int, Holder | UnknownReason]:
         reasons: dict[int, Holder | UnknownReason] = {}
@@ -136,25 +153,24 @@ class InodeIndex:
                 )
         return reasons
 
-    def forget(self, pids: Iterable[int]) -> None:
-        """These processes have ended."""
-        for pid in pids:
-            self._fd_counts.pop(pid, None)
-
 
 class _Walk:
     """One walk: what is still missing, what was found, what it cost."""
 
     def __init__(self, procfs: ProcFs, missing: set[int], budget_fds: int) -> None:
         self._procfs = procfs
-        self._budget_fds = budget_fds
+        self._limit_fds = budget_fds
         self._visited: set[int] = set()
         self.missing = missing
         self.found: dict[int, Holder | UnknownReason] = {}
-        self.denied = 0
+        self.denied: set[int] = set()
         self.fds_read = 0
         self.last_pid = 0
         self.is_cut = False
+
+    def keep_half(self) -> None:
+        """Whatever was spent so far, half of the budget is left from here on."""
+        self._limit_fds = max(self._limit_fds, self.fds_read + self._limit_fds // 2)
 
     def look_into(self, pids: Iterable[int], until: set[int] | None = None) -> bool:
         """Look into these processes until none of `until` is missing; false if cut before."""
@@ -164,7 +180,7 @@ class _Walk:
                 break
             if pid in self._visited:
                 continue
-            if self.fds_read >= self._budget_fds:
+            if self.fds_read >= self._limit_fds:
                 self.is_cut = True
                 return False
             self._visit(pid)
@@ -176,7 +192,7 @@ class _Walk:
         try:
             held = self._procfs.socket_fds(pid)
         except NotPermitted:
-            self.denied += 1
+            self.denied.add(pid)
             return
         except CaptureError:
             return  # ended meanwhile

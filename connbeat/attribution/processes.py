@@ -87,7 +87,7 @@ class ProcessTable:
         excess = len(self._entries) - len(old) - _MAX_PROCESSES
         if excess > 0:
             by_age = sorted(self._entries, key=lambda pid: self._entries[pid].seen_ns)
-            old += by_age[:excess]
+            old = by_age[: len(old) + excess]  # the expired ones are the oldest of all
         for pid in old:
             self._entries.pop(pid, None)
         self._metrics.set(Metric.PROCESSES, len(self._entries))
@@ -97,9 +97,7 @@ class ProcessTable:
         executable, is_permitted = self._executable(pid)
         arguments = parse_strings(self._procfs.read(pid, "cmdline"))
         uid = parse_uid(self._procfs.read(pid, "status"))
-        if self._procfs.stat(pid).started_ticks != stat.started_ticks:
-            raise ProcessGone(f"{pid} was reused while it was read")
-        return Process(
+        process = Process(
             pid=pid,
             started_ticks=stat.started_ticks,
             binary=executable.rpartition("/")[2] or stat.comm,
@@ -113,6 +111,9 @@ class ProcessTable:
             netns=self._netns(pid),
             is_permitted=is_permitted,
         )
+        if self._procfs.stat(pid).started_ticks != stat.started_ticks:
+            raise ProcessGone(f"{pid} was reused while it was read")
+        return process
 
     def _executable(self, pid: int) -> tuple[str, bool]:
         """A kernel thread has none, and one with more capabilities than we does not show it."""

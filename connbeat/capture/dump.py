@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from connbeat.errors import NetnsGone
+from connbeat.errors import NetnsGone, NotPermitted
 from connbeat.linux import netns
 from connbeat.linux.sock_diag import DiagSocket
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource
@@ -19,16 +19,19 @@ def open_diag(target: Target, proc: Path) -> DiagSocket:
     """
     if target.netns == netns.own_netns():
         return DiagSocket()
-    doors = [proc / str(pid) / "ns/net" for pid in target.pids[:3]]
+    doors = [proc / str(pid) / "ns/net" for pid in target.pids]
     if target.path:
         doors.append(Path(target.path))
+    refusal: NotPermitted | None = None
     for door in doors:
         try:
             with netns.entered(door, target.netns):
                 return DiagSocket()
         except NetnsGone:
             continue  # that process ended; another may be left
-    raise NetnsGone(f"no way is left into namespace {target.netns}")
+        except NotPermitted as error:
+            refusal = error  # of a process with more capabilities than ours; another may let us in
+    raise refusal or NetnsGone(f"no way is left into namespace {target.netns}")
 
 
 def dump(diag: DiagSocket, netns_id: int, now_ns: int) -> SocketSnapshot:

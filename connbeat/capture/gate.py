@@ -28,6 +28,3 @@ class Gate:
         """A dump succeeded; `fingerprint` was read before it, so that a change during it shows."""
         self._fingerprint = fingerprint
         self._dumped_ns = now_ns
-
-    def reset(self) -> None:
-        self._fingerprint = None

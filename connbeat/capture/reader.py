@@ -133,6 +133,8 @@ class SnapshotReader:
             else:
                 entry.ladder.worked(rung)
                 return snapshot
+        if not target.pids:  # not gone: NetnsGone would close all that is open in it
+            raise CaptureError("the tables of a namespace can be read through a process alone")
         return read_tables(self._procfs, target.netns, target.pids, now_ns)
 
     def _dump(self, entry: _Namespace, target: Target, now_ns: int) -> SocketSnapshot:

@@ -144,6 +144,8 @@ class Tracker:
             # Listeners last: they still explain the other connections that closed with them.
             for life in sorted(closed, key=lambda life: life.is_listener):
                 self._remove(life)
+            # Nobody will be asked whose a closed one was, least of all in a namespace that is gone.
+            self._accepted = [life for life in self._accepted if life.closed_ns is None]
             for netns in self._ended:
                 self._namespaces.pop(netns, None)
             self._ended.clear()

@@ -1,14 +1,15 @@
 """Listeners: one each, of the right process, also where all have the same address."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.system.harness import PREFIX, QUICK, Agent, Containers, Document, call
-from tests.system.peers import BINARY, Peer, Peers, closed
+from tests.system.harness import PREFIX, QUICK, Agent, Containers, Document, call, wait_until
+from tests.system.peers import BINARY, Peer, Peers, Sock, closed
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_listeners_of_one_address_stay_apart_each_with_its_process(
     port = mine.local_port
     theirs = other.listen("0.0.0.0", port, reuse_port=1)
     for listener, peer in ((mine, server), (theirs, other)):
-        (event,) = agent.wait_for(lambda it, one=listener: one.is_in(it) and is_opened(it), "it")
+        event = agent.wait_for(listener.is_in, f"{listener}")[0]
         assert event["local_process"]["pid"] == peer.pid
         assert event["local_port"] == port
 
@@ -146,13 +147,20 @@ def test_listeners_of_one_address_stay_apart_each_with_its_process(
     ends = [(server, end) for end in server.accept_all(mine, waiting[server.pid])]
     ends += [(other, end) for end in other.accept_all(theirs, waiting[other.pid])]
     for peer, end in ends:
-        newest = agent.wait_for(
-            lambda it, one=end: one.is_in(it) and "pid" in it["local_process"], f"{end}"
-        )[-1]
-        assert newest["local_process"]["pid"] == peer.pid
+        wait_for_owner(agent, end, peer.pid)
     for client in clients:
-        pids = {it["local_process"]["pid"] for it in agent.wait_for(client.is_in, f"{client}")}
-        assert pids == {server.pid}
+        agent.wait_for(client.is_in, f"{client}")
+        assert set(pids_of(agent, client)) == {server.pid}
+
+
+def wait_for_owner(agent: Agent, sock: Sock, pid: int) -> None:
+    """Until its newest event says that it is the process's: one in a backlog is nobody's yet."""
+    wait_until(lambda: pids_of(agent, sock)[-1:] == [pid], 10, f"{pid} has {sock}")
+
+
+def pids_of(agent: Agent, sock: Sock) -> list[int]:
+    """Whose it was in each of its events; 0 for nobody's."""
+    return [it["local_process"].get("pid", 0) for it in agent.found(sock.is_in)]
 
 
 def in_order(server: Peer, other: Peer, port: int) -> list[str]:
@@ -232,8 +240,6 @@ def test_a_namespace_without_a_process_is_seen_through_its_name(agent: Agent, pe
         "s=socket.create_server(('127.0.0.1',0));c.__exit__(None,None,None);"
         "print(s.getsockname()[1],flush=True);sys.stdin.read()"
     )
-    import sys
-
     holder = subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Rung 1 without a kernel: what a table that moves costs. With one: tests/system/test_capture.py."""
+"""Rung 1 without a kernel (with one: tests/system/test_capture.py): a table that moves."""
 
 import pytest
 

@@ -1,6 +1,5 @@
 """The reader of all namespaces, on a fake `/proc` and with scripted sock_diag sockets."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -228,17 +227,15 @@ def test_a_namespace_without_a_process_that_cannot_be_dumped_is_unread_and_not_g
     house: House, why: CaptureError
 ) -> None:
     """Gone would mean that all its connections closed. There is no table without a process."""
-    house.diags = {3: FakeDiag(QUIET)}
+    house.diags = {3: FakeDiag(QUIET, CaptureError("timed out"))}
     snapshots = house.reader()
     assert len(snapshots.poll([NAMED], 0).snapshots) == 1
-    house.diags[3] = FakeDiag(why)
-    broken = house.reader()
-    for poll_number in range(4):
-        house.diags[3] = why
-        poll = broken.poll([NAMED], poll_number * SECOND)
+    house.diags[3] = why
+    for second in range(1, 5):
+        poll = snapshots.poll([NAMED], second * SECOND)
         assert (poll.snapshots, poll.gone) == ((), ())
     assert house.metrics.total(Metric.DUMPS_FAILED) == 4
-    assert broken.standings()[3].rung is Rung.PROCFS
+    assert snapshots.standings()[3] == Standing(Rung.PROCFS, str(why))
 
 
 def test_a_namespace_without_a_process_is_dumped_at_every_poll(house: House) -> None:

@@ -1,0 +1,76 @@
+"""Containers: twenty that listen on the same port and do nothing."""
+
+from collections.abc import Iterator, Sequence
+
+from bench import engine
+from bench.commands import BenchError, pause
+from bench.figures import Measurement
+from bench.observers import Scene, agent
+from bench.setup import Case, Setup
+from bench.sightings import documents
+from bench.usage import Stopwatch, memory_mb, pids_named
+from connbeat.capture.ladder import Rung
+
+_COUNT = 20
+_PORT = 80
+_SETTLE_SECONDS = 6.0
+_WATCHED_SECONDS = 15.0
+
+
+def _run(setup: Setup) -> Iterator[Measurement]:
+    engine.build_image(setup.load)
+    try:
+        with engine.listening_containers(_COUNT) as names:
+            pause(_SETTLE_SECONDS)
+            watch = Stopwatch(pids_named("dockerd", "containerd"))
+            pause(_WATCHED_SECONDS)
+            yield Measurement("no agent", {"Docker CPU %": watch.cpu_percent()})
+            for rung in setup.rungs:
+                yield _watch(setup, rung, names)
+    finally:
+        engine.remove_image()
+
+
+def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
+    observer = agent(rung, "connbeat.enable_docker=true")
+    folder = setup.folder()
+    with engine.CountingProxy(folder / "docker.sock") as proxy:
+        scene = Scene(folder, 1, 0, proxy.environ)
+        with observer.start(scene) as program:
+            pause(_SETTLE_SECONDS)
+            calls = proxy.requests
+            agents = Stopwatch([program.pid])
+            engines = Stopwatch(pids_named("dockerd", "containerd"))
+            pause(_WATCHED_SECONDS)
+            if not program.is_running:
+                raise BenchError(f"the agent ended by itself: {scene.output.with_suffix('.log')}")
+            figures = {
+                "Docker CPU %": engines.cpu_percent(),
+                "agent CPU %": agents.cpu_percent(),
+                "Docker calls": float(proxy.requests - calls),
+                "calls at start": float(calls),
+                "RSS MB": memory_mb(program.pid)[0],
+            }
+    found = float(len(_listening(scene) & set(names)))
+    return Measurement(observer.name, {"found": found, **figures})
+
+
+def _listening(scene: Scene) -> set[str]:
+    """The containers that an event names as listening on the port."""
+    with scene.events.open() as lines:
+        told = (
+            document.container
+            for document in documents(lines)
+            if document.connection is None and document.local_port == _PORT
+        )
+        return {container.name for container in told if container is not None}
+
+
+CASES = (
+    Case(
+        "containers",
+        f"{_COUNT} idle containers that all listen on :80, poll every 2 s (15 s)",
+        f"{_COUNT} of {_COUNT}, under 2 % of a core for all of it, 0 Docker calls",
+        _run,
+    ),
+)

@@ -1,0 +1,41 @@
+"""Setup: what a case is handed, and what a case is."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from bench.figures import Measurement
+from bench.observers import Observer, agent
+from connbeat.capture.ladder import Rung
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """The compiled load generator, a scratch folder, and who is to watch."""
+
+    load: Path
+    scratch: Path
+    rungs: tuple[Rung, ...]
+    peers: tuple[Observer, ...]
+
+    def folder(self) -> Path:
+        """A new, empty one."""
+        return Path(tempfile.mkdtemp(dir=self.scratch))
+
+    def observers(self, *, docker: bool = False) -> list[Observer]:
+        """The agent at each rung, with or without the engine's names, and the peers."""
+        option = f"connbeat.enable_docker={str(docker).lower()}"
+        return [*(agent(rung, option) for rung in self.rungs), *self.peers]
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One table. `run` makes one run of every row of it; it may raise BenchError.
+
+    `wanted` says what DESIGN section 10 asks for.
+    """
+
+    name: str
+    title: str
+    wanted: str
+    run: Callable[[Setup], Iterator[Measurement]]

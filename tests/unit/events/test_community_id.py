@@ -1,0 +1,33 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connbeat.events.community_id import community_id
+from tests.builders import address
+
+
+# TCP vectors of the specification and of Zeek's tests, with seed 0.
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+        ("66.35.250.204:80", "128.232.110.120:34855", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+        ("1.2.3.4:1122", "5.6.7.8:3344", "1:wCb3OG7yAFWelaUydu0D+125CLM="),
+        (
+            "[fe80:1:203:405:607:809:a0b:c0d]:1122",
+            "[fe80:1011:1213:1415:1617:1819:1a1b:1c1d]:3344",
+            "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=",
+        ),
+    ],
+)
+def test_it_is_what_other_tools_compute(one: str, other: str, expected: str) -> None:
+    assert community_id(*address(one), *address(other)) == expected
+
+
+PACKED = st.binary(min_size=4, max_size=4)
+PORTS = st.integers(0, 65535)
+
+
+@given(PACKED, PORTS, PACKED, PORTS)
+def test_both_ends_have_the_same(one: bytes, port: int, other: bytes, other_port: int) -> None:
+    assert community_id(one, port, other, other_port) == community_id(other, other_port, one, port)
