@@ -17,6 +17,8 @@ class Rung(enum.IntEnum):
 
     PROCFS = 0
     DUMP = 1
+    CLOSES = 2
+    TRANSITIONS = 3
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ import socket
 import struct
 from socket import ntohs
 
-from connbeat.errors import CaptureError, DumpInterrupted
+from connbeat.errors import DumpInterrupted, Malformed
 from connbeat.linux import netlink
 from connbeat.model.sockets import V4_MAPPED, Counters, Socket, TcpState
 
@@ -30,7 +30,9 @@ _INET_DIAG_CGROUP_ID = 21
 # family state timer retrans | sport dport | src | dst | if | cookie | expires rq wq uid inode
 _row = struct.Struct("=BBBBHH16s16sIQIIIII")
 ROW_BYTES = _row.size
+_COOKIE_OFFSET = 44
 _attribute = struct.Struct("=HH")
+_u32 = struct.Struct("=I")
 _u64 = struct.Struct("=Q")
 # tcpi_rtt, tcpi_total_retrans, tcpi_bytes_acked, tcpi_bytes_received (since 4.1) ...
 _info_short = struct.Struct("=68xI28xI16xQQ")
@@ -65,7 +67,7 @@ def parse_rows(data: bytes, frame: netlink.Datagram) -> tuple[list[Socket], int]
     return sockets, malformed
 
 
-def _parse_row(data: bytes, start: int, end: int) -> Socket | None:
+def _parse_row(data: bytes, start: int, end: int, *, has_fin: bool | None = None) -> Socket | None:
     (
         family, state, _, _, local_port, remote_port, local, remote,
         interface, cookie, _, rqueue, wqueue, uid, inode,
@@ -80,7 +82,13 @@ def _parse_row(data: bytes, start: int, end: int) -> Socket | None:
         if remote.startswith(V4_MAPPED):
             remote = remote[12:]
     info, cgroup_id, is_v6_only = _parse_attributes(data, start + ROW_BYTES, end)
-    counters = parse_tcp_info(data, info, state, wqueue) if info is not None else None
+    if has_fin is None:
+        has_fin = state in _FIN_RECEIVED
+    elif rqueue:
+        has_fin = True
+    counters = None
+    if info is not None:
+        counters = parse_tcp_info(data, info, state, wqueue, has_fin=has_fin)
     return Socket(
         family, state, local, ntohs(local_port), remote, ntohs(remote_port),
         interface, cookie, inode, uid, rqueue, wqueue, cgroup_id, is_v6_only, counters,
@@ -108,15 +116,16 @@ def _parse_attributes(data: bytes, start: int, end: int) -> tuple[slice | None, 
     return info, cgroup_id, is_v6_only
 
 
-def parse_tcp_info(data: bytes, info: slice, state: int, wqueue: int) -> Counters | None:
+def parse_tcp_info(
+    data: bytes, info: slice, state: int, wqueue: int, *, has_fin: bool
+) -> Counters | None:
     """Counters from the `tcp_info` at `info`; None if it is too short to have any.
 
     Payload only: `tcpi_bytes_sent` has neither SYN nor FIN, `tcpi_bytes_received` counts the other
-    side's FIN once it came. `wqueue` (bytes not yet acknowledged) tells whether all was
+    side's FIN once it came (`has_fin`). `wqueue` (bytes not yet acknowledged) tells whether all was
     acknowledged: only then are the counters of one moment, and the caller's SYN shows.
     """
     size = info.stop - info.start
-    fin = 1 if state in _FIN_RECEIVED else 0
     if size >= _info_long.size:
         rtt, retransmits, acked, received, notsent, sent, repeated = _info_long.unpack_from(
             data, info.start
@@ -125,23 +134,42 @@ def parse_tcp_info(data: bytes, info: slice, state: int, wqueue: int) -> Counter
         if state in _SYN_COUNTED and wqueue == 0 and notsent == 0:
             difference = acked - (sent - repeated)
             excess = difference if difference in (0, 1) else None
-        return Counters(max(0, sent - repeated), max(0, received - fin), retransmits, rtt, excess)
+        return Counters(
+            max(0, sent - repeated), max(0, received - has_fin), retransmits, rtt, excess
+        )
     if size >= _info_short.size:
         rtt, retransmits, acked, received = _info_short.unpack_from(data, info.start)
-        return Counters(acked, max(0, received - fin), retransmits, rtt, None)
+        payload = received - 1 if has_fin and received else received
+        return Counters(acked, payload, retransmits, rtt, None)
     return None
 
 
-def parse_destroyed(data: bytes) -> tuple[list[Socket], int]:
-    """The sockets of one SKNLGRP_INET_TCP_DESTROY datagram, and the malformed rows. Never raises.
+def frame_destroyed(data: bytes) -> list[tuple[int, int]]:
+    """Where each row of a SKNLGRP_INET_TCP_DESTROY datagram begins and ends. Raises CaptureError.
 
-    Their state is CLOSE whatever it was, uid and inode are 0; `rqueue` still tells how much came
-    that nobody read, the other side's FIN included. Raises nothing.
+    The kernel sends one a datagram; that one needs no frame.
     """
-    try:
-        return parse_rows(data, netlink.parse_datagram(data, 0))
-    except CaptureError:
-        return [], 1
+    if len(data) > ROW_BYTES and _u32.unpack_from(data)[0] == len(data):
+        return [(netlink.HEADER_BYTES, len(data))]
+    frame = netlink.parse_datagram(data, 0)
+    if frame.is_malformed:
+        raise Malformed(f"a destroy message of {len(data)} bytes")
+    return [(message.start, message.end) for message in frame.messages]
+
+
+def cookie_of(data: bytes, start: int, end: int) -> int:
+    """The cookie of a row, before anything else of it is looked at; 0 if the row is too short."""
+    return _u64.unpack_from(data, start + _COOKIE_OFFSET)[0] if end - start >= ROW_BYTES else 0
+
+
+def parse_destroyed(data: bytes, start: int, end: int, *, has_fin: bool) -> Socket | None:
+    """The row of a destroyed socket; None if it does not follow the format.
+
+    Its state is CLOSE whatever it was, uid and inode are 0. `has_fin`: the other side's FIN is
+    known to have come, and counts in `tcpi_bytes_received`. So it did if something is left that
+    nobody read: after a close() that can only be the FIN, or data that came after it.
+    """
+    return _parse_row(data, start, end, has_fin=has_fin) if end - start >= ROW_BYTES else None
 
 
 def pack_get_request(sequence: int, wanted: Socket) -> bytes:

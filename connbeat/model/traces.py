@@ -1,0 +1,102 @@
+"""What the kernel's tracing tells of one connection, from its first step to its end."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from connbeat.model.connections import Direction
+from connbeat.model.processes import Process
+from connbeat.model.sockets import Socket
+
+
+class Trace:
+    """One connection as the transitions of its socket show it. Mutable until it has ended.
+
+    `process` called connect(), or closed an accepted connection in its own context; None where
+    nobody is known. `errno` is the error of a connect that failed, 0 if none was told; `cookie`
+    and `closed_ns` are 0 until the socket was destroyed. Addresses packed; the local port of a
+    connect() is 0 until its first answer. Times are CLOCK_MONOTONIC.
+    """
+
+    __slots__ = (
+        "closed_ns",
+        "cookie",
+        "direction",
+        "errno",
+        "failed_ns",
+        "family",
+        "has_peer_closed",
+        "is_established",
+        "is_listener",
+        "local_ip",
+        "local_port",
+        "opened_ns",
+        "process",
+        "remote_ip",
+        "remote_port",
+        "skaddr",
+    )
+
+    def __init__(self, skaddr: int, direction: Direction, opened_ns: int) -> None:
+        self.skaddr = skaddr
+        self.direction = direction
+        self.opened_ns = opened_ns
+        self.family = 0
+        self.local_ip = b""
+        self.local_port = 0
+        self.remote_ip = b""
+        self.remote_port = 0
+        self.process: Process | None = None
+        self.is_established = False
+        self.is_listener = False
+        self.has_peer_closed = False
+        self.errno = 0
+        self.failed_ns = 0
+        self.cookie = 0
+        self.closed_ns = 0
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """A connection or listener that the kernel destroyed, with its final counters.
+
+    `netns` is 0 where its namespace was gone before anybody could ask. `trace` is what the
+    transitions told of it, None where they were not seen.
+    """
+
+    netns: int
+    socket: Socket
+    closed_ns: int
+    trace: Trace | None
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """What one look into the kernel's notifications gave.
+
+    `opened` are connections and listeners that opened since the last tick and are still open,
+    `failed` connects that came to nothing. `is_lossy`: notifications were lost, so that only a dump
+    can tell what is open now.
+    """
+
+    closes: Sequence[Close] = ()
+    opened: Sequence[Trace] = ()
+    failed: Sequence[Trace] = ()
+    is_lossy: bool = False
+
+
+class ProcessSink(Protocol):
+    """Who is told of processes' starts and ends, in their order, and asked who a thread is.
+
+    One thread calls it, as events come out of the kernel's buffer: what it is asked at an event it
+    answers for that moment. Times are CLOCK_MONOTONIC.
+    """
+
+    def forked(self, parent: int, child: int, time_ns: int) -> None: ...
+
+    def executed(self, pid: int, file_name: str, time_ns: int) -> None: ...
+
+    def exited(self, pid: int, comm: str, time_ns: int) -> None: ...
+
+    def process_of(self, thread: int, time_ns: int) -> Process | None:
+        """The process that this thread belongs to now, at the event that is being read."""
+        ...
