@@ -12,8 +12,10 @@ import connbeat
 from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.attribution.inodes import InodeIndex
+from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.kernel import KernelSource
 from connbeat.capture.ladder import Rung
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.clock import Clock
@@ -46,6 +48,7 @@ class Observation(msgspec.Struct, frozen=True):
     registry: ContainerRegistry
     watcher: DockerWatcher | None
     procfs: ProcFs
+    lineage: Lineage
 
 
 class Agent(msgspec.Struct, frozen=True):
@@ -115,11 +118,16 @@ def build_observation(
             is_wanted=config.enable_docker is True,
         )
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
-    snapshots = SnapshotReader(procfs, capture_policy(config, environ), metrics)
+    lineage = Lineage(procfs, processes, metrics)
+    capture = capture_policy(config, environ)
+    kernel = KernelSource(procfs, lineage, capture.highest, clock=clock, metrics=metrics)
+    snapshots = SnapshotReader(procfs, capture, kernel, metrics)
     observer = Observer(
         namespaces=NamespaceReader(procfs),
         snapshots=snapshots,
+        kernel=kernel,
         processes=processes,
+        lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
             TrackerPolicy(
@@ -136,7 +144,7 @@ def build_observation(
         clock=clock,
         metrics=metrics,
     )
-    return Observation(observer, snapshots, registry, watcher, procfs)
+    return Observation(observer, snapshots, registry, watcher, procfs, lineage)
 
 
 def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
@@ -182,10 +190,14 @@ def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> Captur
         Path(path) if (path := environ.get(name)) else None
         for name in ("PROC_NET_TCP", "PROC_NET_TCP6")
     )
-    is_low = config.capture == "procfs" or (
-        config.capture == "auto" and config.enable_tcp_diag is False
-    )
-    return CapturePolicy(Rung.PROCFS if is_low else max(Rung), (files[0], files[1]))
+    return CapturePolicy(_highest(config), (files[0], files[1]))
+
+
+def _highest(config: ConnbeatConfig) -> Rung:
+    if config.capture == "auto":
+        return Rung.PROCFS if config.enable_tcp_diag is False else max(Rung)
+    by_label = {rung.label: rung for rung in Rung}
+    return by_label.get(config.capture, max(Rung))
 
 
 def _boot_prefix() -> str:

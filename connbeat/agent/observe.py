@@ -6,13 +6,16 @@ fails costs that poll only: it is logged, counted, and the next poll makes up fo
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
 
+from connbeat.agent.opens import OpenFinder
+from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.kernel import KernelSource
 from connbeat.capture.reader import SnapshotReader
 from connbeat.clock import Clock
 from connbeat.connections.tracker import Tracker
@@ -23,6 +26,7 @@ from connbeat.linux.netns import own_netns
 from connbeat.linux.rtnetlink import read_addresses
 from connbeat.model.batches import Event
 from connbeat.model.connections import Report
+from connbeat.model.processes import Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.queue.protocol import Intake
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -31,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Events handed on at a time: outputs begin before the last of 200,000 is written.
 _CHUNK_EVENTS = 1000
+#: How often the kernel's notifications are drained between two polls.
+_TICK_NS = 250_000_000
 _ADDRESSES_EVERY_NS = 10_000_000_000
 
 
@@ -42,7 +48,9 @@ class Observer:
         *,
         namespaces: NamespaceReader,
         snapshots: SnapshotReader,
+        kernel: KernelSource,
         processes: ProcessTable,
+        lineage: Lineage,
         owners: OwnerResolver,
         tracker: Tracker,
         clock: Clock,
@@ -50,9 +58,12 @@ class Observer:
     ) -> None:
         self._namespaces = namespaces
         self._snapshots = snapshots
+        self._kernel = kernel
         self._processes = processes
+        self._lineage = lineage
         self._owners = owners
         self._tracker = tracker
+        self._opens = OpenFinder(snapshots, tracker.listening)
         self._clock = clock
         self._metrics = metrics
         self._addresses_due_ns = 0
@@ -67,20 +78,50 @@ class Observer:
         now_ns = self._clock.monotonic_ns()
         self.seen = self._namespaces.read()
         self._look_at_host(now_ns)
+        self._kernel.open(now_ns)
+        self._kernel.see(self.seen.targets)
+        self._fold_tick()
+        self._fold_opens(now_ns)
         poll = self._snapshots.poll(self.seen.targets.values(), now_ns)
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)
         for netns in poll.gone:
             self._tracker.forget(netns, now_ns)
-        wanted = self._tracker.unattributed()
-        if wanted:
-            self._tracker.attribute(self._owners.resolve(wanted, self.seen, now_ns))
+        self._attribute(self._tracker.unattributed(), now_ns)
         self._processes.expire(now_ns)
+        self._lineage.expire(now_ns)
         self._metrics.add(Metric.POLLS)
+        return self._tracker.report(now_ns)
+
+    def tick(self) -> Iterator[Report]:
+        """Between two polls: only what the kernel tells by itself, and what is due."""
+        now_ns = self._clock.monotonic_ns()
+        self._fold_tick()
+        # A socket that is held has to be looked for in all descriptors: that waits for the poll.
+        self._attribute([w for w in self._tracker.unattributed() if not w.inode], now_ns)
         return self._tracker.report(now_ns)
 
     def close(self) -> None:
         self._snapshots.close()
+        self._kernel.close()
+
+    def _fold_tick(self) -> None:
+        tick = self._kernel.tick()
+        self._tracker.fold_tick(tick)
+        self._opens.add(tick.opened)
+        if tick.is_lossy:  # twice, for what a first dump misses is only gone at the second
+            self._snapshots.force(None, dumps=2)
+
+    def _fold_opens(self, now_ns: int) -> None:
+        snapshots, known = self._opens.find(self.seen, now_ns)
+        for snapshot in snapshots:
+            self._tracker.fold(snapshot)
+        for netns, cookie, trace in known:
+            self._tracker.know(netns, cookie, trace)
+
+    def _attribute(self, wanted: Sequence[Wanted], now_ns: int) -> None:
+        if wanted:
+            self._tracker.attribute(self._owners.resolve(wanted, self.seen, now_ns))
 
     def _look_at_host(self, now_ns: int) -> None:
         """The host's own addresses, where its published ports answer: they change rarely."""
@@ -153,19 +194,22 @@ class ObserverThread:
         due_ns = self._clock.monotonic_ns()
         try:
             while not self._stopping.is_set():
-                self._poll()
+                self._turn(self._observer.poll)
                 self.first_poll_done.set()
-                now_ns = self._clock.monotonic_ns()
                 # A poll that took longer than the interval is not made up for.
-                due_ns = max(due_ns + self._poll_interval_ns, now_ns)
-                self._clock.wait(self._stopping, (due_ns - now_ns) / 1e9)
-            self._poll()
+                due_ns = max(due_ns + self._poll_interval_ns, self._clock.monotonic_ns())
+                while (left_ns := due_ns - self._clock.monotonic_ns()) > _TICK_NS:
+                    if self._clock.wait(self._stopping, _TICK_NS / 1e9):
+                        break
+                    self._turn(self._observer.tick)
+                self._clock.wait(self._stopping, left_ns / 1e9)
+            self._turn(self._observer.poll)
         finally:
             self._observer.close()
 
-    def _poll(self) -> None:
+    def _turn(self, look: Callable[[], Iterator[Report]]) -> None:
         try:
-            events = self._events.make(self._observer.poll(), self._observer.host_netns)
+            events = self._events.make(look(), self._observer.host_netns)
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
         except Exception:  # the top of a worker: a bug costs a poll, not the agent

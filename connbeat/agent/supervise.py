@@ -7,19 +7,22 @@ is told), then the outputs drain within `shutdown_timeout`. A second signal leav
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
 
 import connbeat
-from connbeat.agent.build import Agent
+from connbeat.agent.build import Agent, capture_policy
 from connbeat.agent.sight import read_sight
 from connbeat.capture.advice import lacks
+from connbeat.capture.execs import ExecReader
 from connbeat.capture.ladder import Rung
 from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
-from connbeat.errors import Permanent
+from connbeat.errors import CaptureError, Permanent
+from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
 from connbeat.telemetry.self_usage import SelfUsage
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 #: The first poll waits so long for the engine's list, so that the first events have names.
 _NAMES_SECONDS = 3.0
 _POLL_END_SECONDS = 5.0
+_SWITCH_SECONDS = 0.0005
 
 
 class Supervisor:
@@ -46,6 +50,7 @@ class Supervisor:
         self._must_reopen = False
         self._exit_code = 0
         self._engine_name = ""
+        self._execs: ExecReader | None = None
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
 
     def run(self) -> int:
@@ -56,6 +61,7 @@ class Supervisor:
         if not self._start_outputs():
             return 1
         self._start_docker()
+        self._start_execs()
         self._capture.start()
         metrics_log = MetricsLog(self._agent.metrics)
         try:
@@ -113,6 +119,26 @@ class Supervisor:
             self._engine_name = name
             self._agent.builder.set_docker_host(read_docker_host(self._environ, name))
 
+    def _start_execs(self) -> None:
+        """The reader of processes at their exec, where the trace can be had at all."""
+        observation = self._agent.observation
+        if capture_policy(self._settings.connbeat, self._environ).highest < Rung.TRANSITIONS:
+            return
+        try:
+            self._execs = ExecReader(
+                open_tracefs(),
+                observation.procfs,
+                observation.lineage.note_exec,
+                clock=self._clock,
+                metrics=self._agent.metrics,
+            )
+        except CaptureError as error:
+            log.debug("Processes are not read at their exec. error=%s", error)
+            return
+        # Its wake-up beside a busy thread took 5.2 ms by median with Python's 5 ms, 0.66 with this.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        threading.Thread(target=self._execs.run, name="execs", daemon=True).start()
+
     def _observe(self) -> None:
         try:
             self._agent.observer_thread.run()
@@ -169,6 +195,8 @@ class Supervisor:
             self._settings.shutdown_timeout_seconds * 1e9
         )
         self._agent.observer_thread.stop()
+        if self._execs is not None:
+            self._execs.stop()
         if self._agent.observation.watcher is not None:
             self._agent.observation.watcher.stop()
         if self._capture.is_alive():

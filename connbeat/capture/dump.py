@@ -4,7 +4,7 @@ from pathlib import Path
 
 from connbeat.errors import NetnsGone, NotPermitted
 from connbeat.linux import netns
-from connbeat.linux.sock_diag import DiagSocket
+from connbeat.linux.sock_diag import ALL_STATES, WITHOUT_TIME_WAIT, DiagSocket
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource
 from connbeat.model.targets import Target
 
@@ -34,13 +34,16 @@ def open_diag(target: Target, proc: Path) -> DiagSocket:
     raise refusal or NetnsGone(f"no way is left into namespace {target.netns}")
 
 
-def dump(diag: DiagSocket, netns_id: int, now_ns: int) -> SocketSnapshot:
-    """One snapshot. Raises CaptureError."""
+def dump(
+    diag: DiagSocket, netns_id: int, now_ns: int, *, closes_heard: bool, transitions_seen: bool
+) -> SocketSnapshot:
+    """One snapshot; without TIME_WAIT rows where closes are heard anyway. Raises CaptureError."""
+    states = WITHOUT_TIME_WAIT if closes_heard else ALL_STATES
     rows: list[Socket] = []
     malformed = 0
     is_interrupted = True
     for _ in range(_TRIES):
-        rows, malformed, is_interrupted = diag.dump()
+        rows, malformed, is_interrupted = diag.dump(states)
         if not is_interrupted:
             break
     return SocketSnapshot(
@@ -50,4 +53,6 @@ def dump(diag: DiagSocket, netns_id: int, now_ns: int) -> SocketSnapshot:
         sockets=tuple(rows),
         is_complete=not is_interrupted,
         malformed=malformed,
+        closes_heard=closes_heard,
+        transitions_seen=transitions_seen,
     )

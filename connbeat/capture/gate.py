@@ -7,6 +7,10 @@ closed and another opened between two polls leaves them as they were), so a dump
 """
 
 _DUE_NS = 10_000_000_000
+#: Where the kernel tells of every connect, accept and close, a dump is a check.
+_CHECK_NS = 30_000_000_000
+#: What stands for the counters there: it never changes.
+WATCHED = b"watched"
 
 
 class Gate:
@@ -15,16 +19,24 @@ class Gate:
     def __init__(self) -> None:
         self._fingerprint: bytes | None = None
         self._dumped_ns = 0
+        self._forced = 0
 
     def is_open(self, fingerprint: bytes | None, now_ns: int) -> bool:
         """Whether to dump. A fingerprint of None means the counters could not be read."""
+        due_ns = _CHECK_NS if fingerprint == WATCHED else _DUE_NS
         return (
-            fingerprint is None
+            self._forced > 0
+            or fingerprint is None
             or fingerprint != self._fingerprint
-            or now_ns - self._dumped_ns >= _DUE_NS
+            or now_ns - self._dumped_ns >= due_ns
         )
+
+    def force(self, dumps: int) -> None:
+        """Stay open for so many dumps, whatever the counters say."""
+        self._forced = max(self._forced, dumps)
 
     def dumped(self, fingerprint: bytes | None, now_ns: int) -> None:
         """A dump succeeded; `fingerprint` was read before it, so that a change during it shows."""
         self._fingerprint = fingerprint
         self._dumped_ns = now_ns
+        self._forced = max(0, self._forced - 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from connbeat.capture.closes import CloseSocket, Heard, open_close_socket
-from connbeat.capture.ladder import Rung
+from connbeat.capture.ladder import Rung, Standing
 from connbeat.capture.transitions import TransitionSource
 from connbeat.clock import Clock
 from connbeat.errors import CaptureError, NetnsGone
@@ -55,8 +55,7 @@ class KernelSource:
         self._transitions: TransitionSource | None = None
         self._retry_ns = 0
         #: Why the rung is not reached, "" where it is.
-        self.closes_missing = "not tried yet"
-        self.transitions_missing = "not tried yet"
+        self.closes_missing = self.transitions_missing = "switched off by `capture`"
 
     def open(self, now_ns: int) -> None:
         """Open what the policy allows and is not open; what is refused is tried again later."""
@@ -107,17 +106,19 @@ class KernelSource:
             or where in self._netns_by_nsid.values()
         )
 
-    def rung_above(self, where: int) -> Rung | None:
-        """The rung of a namespace that is covered; None if it is not."""
+    def standing(self, where: int) -> Standing:
+        """The rung of a namespace that can be dumped, and what the next one lacks."""
         if not self.covers(where):
-            return None
-        return Rung.CLOSES if self._transitions is None else Rung.TRANSITIONS
+            return Standing(Rung.DUMP, self.closes_missing or "its closes are not heard yet")
+        if self._transitions is None:
+            return Standing(Rung.CLOSES, self.transitions_missing)
+        return Standing(Rung.TRANSITIONS, "")
 
     @property
     def has_transitions(self) -> bool:
         return self._transitions is not None
 
-    def tick(self, now_ns: int) -> Tick:
+    def tick(self) -> Tick:
         """What happened since the last call. A source that fails is given up until `open`."""
         heard, is_lossy = self._hear()
         until_ns = self._clock.monotonic_ns()
@@ -127,8 +128,7 @@ class KernelSource:
         failed: Sequence[Trace] = ()
         if self._transitions is not None:
             closes += self._late(until_ns)
-            opened, failed = self._transitions.folder.take()
-        del now_ns
+            opened, failed = self._transitions.folder.take(until_ns)
         return Tick(closes, opened, failed, is_lossy)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ rung when a source fails, and tries again later. Pure: `now_ns` is passed in.
 """
 
 import enum
+from typing import Protocol
 
 import msgspec
 
@@ -30,6 +31,23 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
     rung: Rung
     missing: str
+
+
+class Watch(Protocol):
+    """What the rungs above the dump see; see `capture.kernel`."""
+
+    @property
+    def has_transitions(self) -> bool:
+        """Whether every connect and accept of the machine is seen."""
+        ...
+
+    def covers(self, netns: int) -> bool:
+        """Whether every close of this namespace is heard."""
+        ...
+
+    def standing(self, netns: int) -> Standing:
+        """The rung of a namespace that can be dumped."""
+        ...
 
 
 class Ladder:

@@ -4,20 +4,20 @@ One thread calls it, and that thread is the one that goes into namespaces.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from connbeat.capture.dump import dump, open_diag
-from connbeat.capture.gate import Gate
-from connbeat.capture.ladder import Ladder, Rung, Standing
+from connbeat.capture.gate import WATCHED, Gate
+from connbeat.capture.ladder import Ladder, Rung, Standing, Watch
 from connbeat.capture.tables import read_table_files, read_tables
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
-from connbeat.linux.proc_net import fingerprint
+from connbeat.linux.proc_net import fingerprint, parse_opens
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.sock_diag import DiagSocket
-from connbeat.model.sockets import SocketSnapshot
+from connbeat.model.sockets import Socket, SocketSnapshot
 from connbeat.model.targets import Target
 from connbeat.telemetry.metrics import Metric, Metrics
 
@@ -27,18 +27,20 @@ log = logging.getLogger(__name__)
 class CapturePolicy(msgspec.Struct, frozen=True):
     """How high to climb, and the files that stand in for the host's tables, if any."""
 
-    highest: Rung = Rung.DUMP
+    highest: Rung = Rung.TRANSITIONS
     table_files: tuple[Path | None, Path | None] = (None, None)
 
 
 class Poll(msgspec.Struct, frozen=True):
     """What one poll gave: snapshots of what may have changed, and the namespaces that are gone.
 
-    A namespace in neither is as it was, or could not be read this time.
+    A namespace in neither is as it was, or could not be read this time. `opens` is, by namespace,
+    how many connects and accepts its own counters tell of.
     """
 
     snapshots: tuple[SocketSnapshot, ...]
     gone: tuple[int, ...]
+    opens: Mapping[int, int]
 
 
 class _Namespace:
@@ -60,15 +62,30 @@ class _Namespace:
 class SnapshotReader:
     """Takes the targets of a poll, gives their snapshots. Never raises for one namespace's sake."""
 
-    def __init__(self, procfs: ProcFs, policy: CapturePolicy, metrics: Metrics) -> None:
+    def __init__(
+        self, procfs: ProcFs, policy: CapturePolicy, watch: Watch, metrics: Metrics
+    ) -> None:
         self._procfs = procfs
         self._policy = policy
         self._metrics = metrics
+        self._watch = watch
         self._namespaces: dict[int, _Namespace] = {}
+        self._opens: dict[int, int] = {}
+
+    def force(self, netns: int | None, dumps: int = 1) -> None:
+        """Dump this namespace (None: every one) at the next polls, whatever the gate says."""
+        for known, entry in self._namespaces.items():
+            if netns is None or known == netns:
+                entry.gate.force(dumps)
+
+    def get(self, target: Target, wanted: Socket) -> Socket | None:
+        """The one socket of a namespace that has these addresses now. Raises CaptureError."""
+        return self._diag(self._entry(target.netns), target).get(wanted)
 
     def poll(self, targets: Iterable[Target], now_ns: int) -> Poll:
         snapshots: list[SocketSnapshot] = []
         seen: set[int] = set()
+        self._opens = {}
         for target in targets:
             try:
                 snapshot = self._read(target, now_ns)
@@ -86,11 +103,13 @@ class SnapshotReader:
         for netns in gone:
             self._namespaces.pop(netns).close()
         self._count()
-        return Poll(tuple(snapshots), gone)
+        return Poll(tuple(snapshots), gone, self._opens)
 
     def standings(self) -> dict[int, Standing]:
         """Where each namespace stands on the ladder. From another thread: possibly a poll old."""
-        return {netns: entry.ladder.standing for netns, entry in list(self._namespaces.items())}
+        return {
+            netns: self._standing(netns, entry) for netns, entry in list(self._namespaces.items())
+        }
 
     def close(self) -> None:
         for entry in self._namespaces.values():
@@ -98,9 +117,7 @@ class SnapshotReader:
         self._namespaces.clear()
 
     def _read(self, target: Target, now_ns: int) -> SocketSnapshot | None:
-        entry = self._namespaces.get(target.netns)
-        if entry is None:
-            entry = self._namespaces[target.netns] = _Namespace(self._policy.highest)
+        entry = self._entry(target.netns)
         if target.is_host and self._policy.table_files != (None, None):
             entry.ladder.refused("PROC_NET_TCP is set", now_ns)
             return read_table_files(target.netns, self._policy.table_files, now_ns)
@@ -138,15 +155,38 @@ class SnapshotReader:
         return read_tables(self._procfs, target.netns, target.pids, now_ns)
 
     def _dump(self, entry: _Namespace, target: Target, now_ns: int) -> SocketSnapshot:
+        covers = self._watch.covers(target.netns)
+        return dump(
+            self._diag(entry, target),
+            target.netns,
+            now_ns,
+            closes_heard=covers,
+            transitions_seen=covers and self._watch.has_transitions,
+        )
+
+    def _entry(self, netns: int) -> _Namespace:
+        entry = self._namespaces.get(netns)
+        if entry is None:
+            entry = self._namespaces[netns] = _Namespace(min(self._policy.highest, Rung.DUMP))
+        return entry
+
+    def _diag(self, entry: _Namespace, target: Target) -> DiagSocket:
         if entry.diag is None:
             entry.diag = open_diag(target, self._procfs.root)
-        return dump(entry.diag, target.netns, now_ns)
+        return entry.diag
+
+    def _standing(self, netns: int, entry: _Namespace) -> Standing:
+        standing = entry.ladder.standing
+        return self._watch.standing(netns) if standing.rung is Rung.DUMP else standing
 
     def _fingerprint(self, target: Target) -> bytes | None:
         """The namespace's own counters, through the first process that is left; None if none."""
         for pid in target.pids[:3]:
             try:
                 snmp = self._procfs.read(pid, "net/snmp")
+                self._opens[target.netns] = parse_opens(snmp)
+                if self._watch.has_transitions and self._watch.covers(target.netns):
+                    return WATCHED
                 sockstat = self._procfs.read(pid, "net/sockstat")
             except CaptureError:
                 continue
@@ -159,7 +199,7 @@ class SnapshotReader:
 
     def _count(self) -> None:
         counts = dict.fromkeys(Rung, 0)
-        for entry in self._namespaces.values():
-            counts[entry.ladder.standing.rung] += 1
+        for netns, entry in self._namespaces.items():
+            counts[self._standing(netns, entry).rung] += 1
         for rung, count in counts.items():
             self._metrics.set(Metric.NAMESPACES, count, rung=rung.label)

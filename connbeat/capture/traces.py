@@ -56,6 +56,7 @@ _IN_INTERRUPT = 0x18
 _AF_INET = 2
 #: Sockets followed at once, 350 bytes each; beyond it the rest is known by dumps and closes only.
 _MAX_TRACES = 300_000
+_ERROR_LATE_NS = 10_000_000
 
 _SYN_SENT, _ESTABLISHED = int(TcpState.SYN_SENT), int(TcpState.ESTABLISHED)
 _LAST_ACK, _LISTEN = int(TcpState.LAST_ACK), int(TcpState.LISTEN)
@@ -141,12 +142,17 @@ class TraceFolder:
             except struct.error:
                 self.malformed += 1
 
-    def take(self) -> tuple[list[Trace], list[Trace]]:
-        """(opened and still open, failed) since the last call."""
+    def take(self, until_ns: int) -> tuple[list[Trace], list[Trace]]:
+        """(opened and still open, failed) since the last call, which folded up to `until_ns`."""
         opened = [trace for trace in self._opened if not trace.cookie]
-        failed = self._failed
-        self._opened, self._failed = [], []
-        self._failing.clear()
+        self._opened = []
+        # The record that says why may just not have been folded yet.
+        recent_ns = until_ns - _ERROR_LATE_NS
+        late = [t for t in self._failed if not t.errno and t.failed_ns > recent_ns]
+        failed = [t for t in self._failed if t.errno or t.failed_ns <= recent_ns]
+        self._failed = late
+        if not late:
+            self._failing.clear()
         return opened, failed
 
     def forget(self) -> None:

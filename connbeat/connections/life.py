@@ -6,9 +6,12 @@ it has slots, and its id is made when it is first reported.
 
 import hashlib
 
+import msgspec
+
 from connbeat.model.connections import Address, Direction, DirectionSource, RemoteParty
 from connbeat.model.processes import Attribution
 from connbeat.model.sockets import Socket, TcpState
+from connbeat.model.traces import Close, Trace
 
 #: A cookie, or without one (rung 0) both addresses and, for listeners, the inode.
 Ends = tuple[bytes, int, bytes, int, int]
@@ -24,6 +27,7 @@ class Life:
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
     `nat` is the address behind the remote one where that is a published port of this host.
     `was_here` is true where the agent came later than the connection, or had no room for it then.
+    `is_missing`: the last complete dump did not have it, and its close message is on its way.
     `is_reused` is true where the socket was another connection's before, `is_table_older` where
     the listeners of its namespace were all known before it came.
     """  # noqa: D415  a heading for what follows
@@ -36,6 +40,7 @@ class Life:
         "id",
         "inode",
         "is_held",
+        "is_missing",
         "is_reported",
         "is_reused",
         "is_table_older",
@@ -65,6 +70,7 @@ class Life:
         self.direction_source = DirectionSource.NONE
         self.opened_ns: int | None = None
         self.closed_ns: int | None = None
+        self.is_missing = False
         self.is_reported = False
         self.was_here = False
         self.is_reused = False
@@ -94,6 +100,7 @@ class Life:
     def update(self, row: Socket, seen: int) -> None:
         """A later row of the same socket. Rows of dying sockets have lost counters or inode."""
         self.seen = seen
+        self.is_missing = False
         self.state = row.state
         self.is_held = row.inode != 0
         if row.counters is not None or self.socket.counters is None:
@@ -102,6 +109,29 @@ class Life:
             if not self.inode:  # accepted only now: until here the listener stood for its owner
                 self.attribution = None
             self.inode = row.inode
+
+    def know(self, trace: Trace) -> None:
+        """What the transitions tell, which is more exact than what polls saw."""
+        if trace.opened_ns:
+            self.opened_ns = trace.opened_ns
+            self.was_here = False
+        if trace.direction is not Direction.UNKNOWN:
+            self.direction = trace.direction
+            self.direction_source = DirectionSource.TRANSITION
+        if trace.process is not None:
+            self.attribution = Attribution(trace.process, trace.process.container)
+
+    def finish(self, close: Close) -> None:
+        """The kernel destroyed it: its final counters and its end."""
+        self.closed_ns = close.closed_ns
+        if close.trace is not None:
+            self.know(close.trace)
+        row = close.socket
+        if row.counters is not None and not self.is_listener:
+            if row.remote_port:
+                self.socket = row
+            else:  # a reset loses its addresses before the end
+                self.socket = msgspec.structs.replace(self.socket, counters=row.counters)
 
 
 def key_of(row: Socket) -> Key:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from connbeat.connections.life import Ends, Key, Life, ends_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
+from connbeat.model.traces import Close
 
 _TIME_WAIT = int(TcpState.TIME_WAIT)
+_HANDSHAKE = (int(TcpState.SYN_SENT), int(TcpState.SYN_RECV))
 
 
 class Folded:
@@ -62,18 +66,45 @@ class NamespaceLives:
             life = lives.get(key)
             if life is None and self._stranded:
                 life = self._carry_over(key, row)
+            if snapshot.transitions_seen and row.state in _HANDSHAKE:
+                continue  # the transitions tell what becomes of it
             if life is None or row.state == _TIME_WAIT or not life.is_of(row):
                 self._fold_other(key, row, life, folded)
                 continue
             if row.inode and not life.inode:
                 folded.accepted.append(life)
             life.update(row, folds)
-        self._settle(folded, is_complete=snapshot.is_complete)
+        self._settle(folded, snapshot)
         return folded
+
+    def fold_close(self, close: Close) -> tuple[Life, bool] | None:
+        """(the life that this ends, whether it was never seen open); None if it was no connection.
+
+        The caller removes it.
+        """
+        row, trace = close.socket, close.trace
+        life = self.lives.get(row.cookie)
+        is_new = life is None
+        if life is None:
+            if trace is not None and trace.is_listener:
+                row = msgspec.structs.replace(row, state=TcpState.LISTEN)
+            elif not row.remote_port:
+                return None  # a socket that was never connected
+            life = Life(self.netns, row.cookie, row, self._folds)
+            life.is_table_older = self._has_table
+        elif life.closed_ns is not None:
+            return None
+        life.finish(close)
+        return life, is_new
 
     def end(self, now_ns: int) -> list[Life]:
         """The namespace is gone: everything in it closed."""
         return self._close(self.lives.values(), now_ns)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left of a namespace that no dump ever saw."""
+        return not self.lives and not self._folds
 
     def remove(self, life: Life) -> None:
         if self.lives.get(life.key) is life:
@@ -81,9 +112,13 @@ class NamespaceLives:
         if life.is_listener:
             self.listeners.remove(life)
 
-    def _settle(self, folded: Folded, *, is_complete: bool) -> None:
-        """What is not in the snapshot is gone, if the snapshot is complete."""
-        if not is_complete:
+    def _settle(self, folded: Folded, snapshot: SocketSnapshot) -> None:
+        """What is not in the snapshot is gone, if the snapshot is complete.
+
+        Where closes are heard its message is on its way; without one until the next complete
+        snapshot, it was lost.
+        """
+        if not snapshot.is_complete:
             self._in_time_wait |= folded.in_time_wait
             self._outside |= folded.outside
             return
@@ -92,7 +127,11 @@ class NamespaceLives:
         self._has_table = True
         self._stranded = {}
         self._is_blind = False
-        gone = (life for life in self.lives.values() if life.seen != self._folds)
+        gone = [life for life in self.lives.values() if life.seen != self._folds]
+        if snapshot.closes_heard:
+            gone, missing = [life for life in gone if life.is_missing], gone
+            for life in missing:
+                life.is_missing = True
         folded.closed += self._close(gone, folded.taken_ns)
 
     def _fold_other(self, key: Key, row: Socket, life: Life | None, folded: Folded) -> None:

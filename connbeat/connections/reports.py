@@ -1,5 +1,6 @@
 """Reports: a life, as it stands, to the value that leaves the room."""
 
+import errno
 from collections.abc import Callable
 
 from connbeat.connections.life import Life, life_id
@@ -8,6 +9,7 @@ from connbeat.connections.published import PublishedPorts
 from connbeat.model.connections import (
     ConnectionReport,
     Direction,
+    DirectionSource,
     EventKind,
     ListenerReport,
     Party,
@@ -17,6 +19,18 @@ from connbeat.model.connections import (
 from connbeat.model.containers import Container, ContainerLookup
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
 from connbeat.model.sockets import TcpState
+from connbeat.model.traces import Trace
+
+_FAILURES = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "timeout",
+    errno.ECONNRESET: "reset",
+    errno.ENETUNREACH: "unreachable",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETDOWN: "unreachable",
+    errno.EHOSTDOWN: "unreachable",
+    errno.ECANCELED: "cancelled",
+}
 
 
 class ReportMaker:
@@ -70,6 +84,35 @@ class ReportMaker:
             life.id = life_id(self._id_prefix, life, now_ns)
         make = self._listener if life.is_listener else self._connection
         return make(life, kind, now_ns)
+
+    def failed(self, trace: Trace, now_ns: int) -> ConnectionReport:
+        """A connect that came to nothing. It has this one event, so its id needs no cookie."""
+        process = trace.process
+        netns = process.netns if process is not None else 0
+        trace_id = f"{self._id_prefix}-{netns:x}-t{trace.opened_ns:x}-{trace.skaddr & 0xFFFFFFFF:x}"
+        owner = process or UnknownReason.EXITED
+        container = self._container(process.container) if process is not None else None
+        return ConnectionReport(
+            id=trace_id,
+            event_id=f"{trace_id}-{EventKind.FAILED}-{now_ns:x}",
+            kind=EventKind.FAILED,
+            netns=netns,
+            interface=0,
+            local_ip=trace.local_ip,
+            local_port=trace.local_port,
+            remote_ip=trace.remote_ip,
+            remote_port=trace.remote_port,
+            inode=0,
+            state=TcpState.SYN_SENT.label,
+            direction=Direction.OUTBOUND,
+            direction_source=DirectionSource.TRANSITION,
+            opened_ns=trace.opened_ns,
+            closed_ns=trace.failed_ns,
+            reported_ns=now_ns,
+            counters=None,
+            local=Party(owner, container),
+            failure=_FAILURES.get(trace.errno, "unknown"),
+        )
 
     def _listener(self, life: Life, kind: EventKind, now_ns: int) -> ListenerReport:
         row = life.socket

@@ -34,6 +34,7 @@ from connbeat.model.connections import (
 from connbeat.model.containers import ContainerLookup
 from connbeat.model.processes import Attribution, Process, Wanted
 from connbeat.model.sockets import SocketSnapshot
+from connbeat.model.traces import Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 
 
@@ -78,6 +79,7 @@ class Tracker:
         self._new: list[Life] = []
         self._accepted: list[Life] = []
         self._closed: list[Life] = []
+        self._failed: list[Trace] = []
         self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
         self._count = 0
@@ -88,10 +90,7 @@ class Tracker:
         self._published.set_host(netns, addresses)
 
     def fold(self, snapshot: SocketSnapshot) -> None:
-        namespace = self._namespaces.get(snapshot.netns)
-        if namespace is None:
-            namespace = NamespaceLives(snapshot.netns, was_here=self._is_first_poll)
-            self._namespaces[snapshot.netns] = namespace
+        namespace = self._namespace(snapshot.netns)
         room = self._policy.max_connections - self._count + len(namespace.lives)
         folded = namespace.fold(snapshot, room)
         self._metrics.add(Metric.CONNECTIONS_OVER_LIMIT, folded.refused)
@@ -100,6 +99,38 @@ class Tracker:
         self._new += folded.new
         self._accepted += folded.accepted
         self._closed += folded.closed
+
+    def fold_tick(self, tick: Tick) -> None:
+        """Take in what the kernel told by itself: closes, and connects that failed."""
+        for close in tick.closes:
+            if close.trace is not None and close.trace.failed_ns:
+                continue  # told when it failed
+            netns = close.netns or self._netns_of(close.socket.cookie)
+            ended = self._namespace(netns).fold_close(close)
+            if ended is None:
+                continue
+            life, is_new = ended
+            self._closed.append(life)
+            if is_new:
+                self._count += 1
+                self._born.append(life)
+                if life.attribution is None:
+                    self._new.append(life)
+        self._failed += tick.failed
+
+    def know(self, netns: int, cookie: int, trace: Trace) -> None:
+        """What the transitions told of a connection that is open and was folded."""
+        life = self._namespace(netns).lives.get(cookie)
+        if life is not None:
+            life.know(trace)
+
+    def listening(self, ip: bytes, port: int) -> list[int]:
+        """The namespaces that accept connections to this address."""
+        return [
+            netns
+            for netns, namespace in self._namespaces.items()
+            if namespace.listeners.match(ip, port)
+        ]
 
     def forget(self, netns: int, now_ns: int) -> None:
         """The namespace is gone, and with it everything in it."""
@@ -132,6 +163,7 @@ class Tracker:
         new, self._new = self._new, []
         closed, self._closed = self._closed, []
         self._decide_directions(new)
+        self._decide_directions(closed)
         told: Counter[EventKind] = Counter()
         try:
             for report in self._reports(new, closed, now_ns):
@@ -146,6 +178,7 @@ class Tracker:
                 self._remove(life)
             # Nobody will be asked whose a closed one was, least of all in a namespace that is gone.
             self._accepted = [life for life in self._accepted if life.closed_ns is None]
+            self._ended |= {life.netns for life in closed if self._is_over(life.netns)}
             for netns in self._ended:
                 self._namespaces.pop(netns, None)
             self._ended.clear()
@@ -155,6 +188,24 @@ class Tracker:
     def __len__(self) -> int:
         """Connections and listeners open now."""
         return self._count
+
+    def _namespace(self, netns: int) -> NamespaceLives:
+        namespace = self._namespaces.get(netns)
+        if namespace is None:
+            namespace = NamespaceLives(netns, was_here=self._is_first_poll)
+            self._namespaces[netns] = namespace
+        return namespace
+
+    def _is_over(self, netns: int) -> bool:
+        """Whether a namespace was known from its closes only, and these are told."""
+        return netns in self._namespaces and self._namespaces[netns].is_empty
+
+    def _netns_of(self, cookie: int) -> int:
+        """Where a socket lives whose close came from nowhere; 0 if it was never seen."""
+        for netns, namespace in self._namespaces.items():
+            if cookie in namespace.lives:
+                return netns
+        return 0
 
     def _without_owner(self) -> Iterator[Life]:
         for life in chain(self._new, self._accepted):
@@ -175,6 +226,9 @@ class Tracker:
         yield from self._due_reports(now_ns)
         for life in closed:
             yield self._maker.report(life, EventKind.CLOSED, now_ns)
+        failed, self._failed = self._failed, []
+        for trace in failed:
+            yield self._maker.failed(trace, now_ns)
 
     def _first_reports(self, new: Iterable[Life], now_ns: int) -> Iterator[Report]:
         for life in new:

@@ -104,6 +104,12 @@ def parse_tcp_counters(snmp: bytes) -> tuple[tuple[str, int], ...]:
         return ()
 
 
+def parse_opens(snmp: bytes) -> int:
+    """Connects and accepts since the namespace began: ActiveOpens + PassiveOpens; 0 if not told."""
+    counters = dict(parse_tcp_counters(snmp))
+    return counters.get("ActiveOpens", 0) + counters.get("PassiveOpens", 0)
+
+
 def fingerprint(snmp: bytes, sockstat: bytes, sockstat6: bytes) -> bytes:
     """What has to change in a namespace before a dump can show anything new.
 

@@ -177,7 +177,7 @@ FIELDS: tuple[Field, ...] = (
          "closing", "closed", "time_wait", "close", "new_syn_recv", "bound_inactive", "listen"),
     ),
     Field("connection.failure", _K, "Why it failed, in a `failed` event.", "refused",
-          ("refused", "timeout", "reset", "unreachable", "cancelled")),
+          ("refused", "timeout", "reset", "unreachable", "cancelled", "unknown")),
     Field("connection.opened_at", _D,
           "When it was opened, or first seen by a poll; absent if it was there before the agent.",
           "2026-11-23T10:00:02.120Z"),

@@ -85,6 +85,9 @@ class SocketSnapshot(msgspec.Struct, frozen=True, gc=False):
     Attributes of completeness: rows can be missed or seen twice while the kernel moves them;
     `is_complete` is false when the kernel said so on every try or when rows could not be read,
     and then a missing row does not mean a closed connection.
+
+    `closes_heard`: the kernel tells of every close of this namespace, so that a row that is missing
+    is a message on its way. `transitions_seen`: it tells of every connect and accept as well.
     """
 
     netns: int
@@ -93,3 +96,5 @@ class SocketSnapshot(msgspec.Struct, frozen=True, gc=False):
     sockets: tuple[Socket, ...]
     is_complete: bool = True
     malformed: int = 0
+    closes_heard: bool = False
+    transitions_seen: bool = False
