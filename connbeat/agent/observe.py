@@ -85,6 +85,7 @@ class Observer:
         poll = self._snapshots.poll(self.seen.targets.values(), now_ns)
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)
+        self._tracker.coverage.read(poll.opens)
         for netns in poll.gone:
             self._tracker.forget(netns, now_ns)
         self._attribute(self._tracker.unattributed(), now_ns)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import msgspec
 
+from connbeat.connections.coverage import Coverage
 from connbeat.connections.direction import Decision, Evidence, decide, decide_alone
 from connbeat.connections.life import Life
 from connbeat.connections.listeners import ListenerTable
@@ -69,6 +70,7 @@ class Tracker:
         metrics: Metrics,
     ) -> None:
         self._policy = policy
+        self.coverage = Coverage()
         self._published = PublishedPorts(containers)
         self._maker = ReportMaker(policy.id_prefix, containers, self._published, self._listeners)
         self._processes = processes
@@ -95,6 +97,9 @@ class Tracker:
         folded = namespace.fold(snapshot, room)
         self._metrics.add(Metric.CONNECTIONS_OVER_LIMIT, folded.refused)
         self._count += len(folded.new)
+        for life in folded.new:
+            if not life.is_listener and not life.was_here:
+                self.coverage.take_up(life.netns)
         self._born += folded.new
         self._new += folded.new
         self._accepted += folded.accepted
@@ -114,15 +119,22 @@ class Tracker:
             if is_new:
                 self._count += 1
                 self._born.append(life)
+                if not life.is_listener and (life.opened_ns or life.is_table_older):
+                    self.coverage.take_up(netns)
                 if life.attribution is None:
                     self._new.append(life)
-        self._failed += tick.failed
+        for trace in tick.failed:
+            self._failed.append(trace)
+            self.coverage.take_up(trace.process.netns if trace.process is not None else 0)
 
     def know(self, netns: int, cookie: int, trace: Trace) -> None:
         """What the transitions told of a connection that is open and was folded."""
         life = self._namespace(netns).lives.get(cookie)
-        if life is not None:
-            life.know(trace)
+        if life is None:
+            return
+        if life.was_here:  # it was not: the agent's first look was simply late
+            self.coverage.take_up(netns)
+        life.know(trace)
 
     def listening(self, ip: bytes, port: int) -> list[int]:
         """The namespaces that accept connections to this address."""
@@ -138,6 +150,7 @@ class Tracker:
         if namespace is not None:
             self._closed += namespace.end(now_ns)
             self._ended.add(netns)
+        self.coverage.forget(netns)
 
     def unattributed(self) -> list[Wanted]:
         """The sockets whose owner is not known yet, each once."""
@@ -323,6 +336,9 @@ class Tracker:
     def _measure(self, told: Mapping[EventKind, int]) -> None:
         listeners = sum(len(namespace.listeners) for namespace in self._namespaces.values())
         self._metrics.set(Metric.LISTENERS, listeners)
+        self._metrics.set(Metric.COVERAGE, self.coverage.total().share)
+        self._metrics.set(Metric.COVERAGE_LOWEST, self.coverage.lowest())
+        self._metrics.set(Metric.COVERAGE_UNKNOWN, self.coverage.unknown)
         self._metrics.set(Metric.CONNECTIONS, self._count - listeners)
         for kind, count in told.items():
             self._metrics.add(Metric.REPORTS, count, kind=kind)

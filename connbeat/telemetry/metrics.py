@@ -98,6 +98,16 @@ class Metric(enum.Enum):
     # connections
     CONNECTIONS = _gauge("connbeat_connections", "Connections open now.")
     LISTENERS = _gauge("connbeat_listeners", "Listeners open now.")
+    COVERAGE = _gauge(
+        "connbeat_coverage",
+        "Connections taken up, of those the kernel counted itself, over all namespaces; 1 is all. "
+        "The counters of losses say why it is less.",
+    )
+    COVERAGE_LOWEST = _gauge("connbeat_coverage_lowest", "The same of the worst namespace.")
+    COVERAGE_UNKNOWN = _gauge(
+        "connbeat_coverage_unknown_namespaces",
+        "Namespaces that vanished between two readings of their counters.",
+    )
     REPORTS = _counter("connbeat_reports_total", "Events reported, by kind.", "kind")
     REPORTS_FAILED = _counter(
         "connbeat_reports_failed_total",
