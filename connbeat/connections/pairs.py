@@ -23,36 +23,44 @@ class PairIndex:
 
     def add(self, ends: Collection[Life]) -> None:
         """Pair new ends with their other ends, or keep them until those come."""
-        for life in ends:
-            for key in _keys(life):
-                self._lonely[key] = (*self._lonely.get(key, ()), life)
-        for life in ends:
-            other = self._partner(life) if life.peer is None else None
-            if other is not None and self._partner(other) is life:
+        lonely = self._lonely
+        keyed = [(life, _keys(life)) for life in ends]
+        for life, keys in keyed:
+            for key in keys:
+                others = lonely.get(key)
+                lonely[key] = (life,) if others is None else (*others, life)
+        for life, keys in keyed:
+            other = self._partner(life, keys) if life.peer is None else None
+            if other is not None and self._partner(other, _keys(other)) is life:
                 life.peer, other.peer = other, life
                 self.discard(life)
                 self.discard(other)
 
     def discard(self, life: Life) -> None:
         """The end closed, or has found its partner."""
+        lonely = self._lonely
         for key in _keys(life):
-            left = tuple(other for other in self._lonely.get(key, ()) if other is not life)
+            others = lonely.get(key)
+            if others is None:
+                continue
+            left = tuple(other for other in others if other is not life) if others[1:] else ()
             if left:
-                self._lonely[key] = left
-            else:
-                self._lonely.pop(key, None)
+                lonely[key] = left
+            elif others[0] is life or others[1:]:
+                del lonely[key]
 
     def __len__(self) -> int:
         return len(self._lonely)
 
-    def _partner(self, life: Life) -> Life | None:
+    def _partner(self, life: Life, keys: Collection[_Ends]) -> Life | None:
         """The only end that can be this one's other end; None if there is none or several."""
-        candidates = [
-            other
-            for scope, local_ip, local_port, remote_ip, remote_port in _keys(life)
-            for other in self._lonely.get((scope, remote_ip, remote_port, local_ip, local_port), ())
-            if other is not life
-        ]
+        candidates: list[Life] = []
+        for scope, local_ip, local_port, remote_ip, remote_port in keys:
+            others = self._lonely.get((scope, remote_ip, remote_port, local_ip, local_port))
+            if others is not None:
+                candidates += [other for other in others if other is not life]
+        if len(candidates) == 1:
+            return candidates[0]
         near = [other for other in candidates if other.netns == life.netns]
         chosen = near or candidates
         return chosen[0] if len(chosen) == 1 else None

@@ -47,6 +47,15 @@ class ReportMaker:
         self._containers = containers
         self._published = published
         self._listeners_of = listeners_of
+        self._suffixes: dict[EventKind, str] = {}
+        self._suffixes_ns = -1
+
+    def _suffix(self, kind: EventKind, now_ns: int) -> str:
+        """What makes an event's id of a connection's: made once a poll and kind."""
+        if now_ns != self._suffixes_ns:
+            self._suffixes = {kind: f"-{kind}-{now_ns:x}" for kind in EventKind}
+            self._suffixes_ns = now_ns
+        return self._suffixes[kind]
 
     def _party(self, life: Life) -> Party:
         attribution = life.attribution or Attribution(UnknownReason.EXITED, None)
@@ -94,7 +103,7 @@ class ReportMaker:
         container = self._container(process.container) if process is not None else None
         return ConnectionReport(
             id=trace_id,
-            event_id=f"{trace_id}-{EventKind.FAILED}-{now_ns:x}",
+            event_id=trace_id + self._suffix(EventKind.FAILED, now_ns),
             kind=EventKind.FAILED,
             netns=netns,
             interface=0,
@@ -118,7 +127,7 @@ class ReportMaker:
         row = life.socket
         return ListenerReport(
             id=life.id,
-            event_id=f"{life.id}-{kind}-{now_ns:x}",
+            event_id=life.id + self._suffix(kind, now_ns),
             kind=kind,
             netns=life.netns,
             interface=row.interface,
@@ -137,7 +146,7 @@ class ReportMaker:
         row = life.socket
         return ConnectionReport(
             id=life.id,
-            event_id=f"{life.id}-{kind}-{now_ns:x}",
+            event_id=life.id + self._suffix(kind, now_ns),
             kind=kind,
             netns=life.netns,
             interface=row.interface,

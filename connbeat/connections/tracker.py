@@ -30,6 +30,7 @@ from connbeat.model.connections import (
     Direction,
     DirectionSource,
     EventKind,
+    RemoteParty,
     Report,
 )
 from connbeat.model.containers import ContainerLookup
@@ -57,6 +58,10 @@ class ProcessRefresher(Protocol):
     """Tells what became of a process; see `attribution.processes.ProcessTable`."""
 
     def current(self, process: Process, now_ns: int) -> Process | None: ...
+
+
+#: The other end of an end that was told of already: nobody asks any more who that was.
+_TOLD = RemoteParty(None, None)
 
 
 class Tracker:
@@ -286,9 +291,12 @@ class Tracker:
         """Several times over those still unknown: one end is known by what the other end proves,
         which may be decided after it.
         """  # noqa: D205  one thought
+        unknown = [
+            life for life in lives if life.direction is Direction.UNKNOWN and not life.is_listener
+        ]
         for step in (decide_alone, decide, decide):
-            for life in lives:
-                if life.direction is Direction.UNKNOWN and not life.is_listener:
+            for life in unknown:
+                if life.direction is Direction.UNKNOWN:
                     life.direction, life.direction_source = step(self._evidence(life))
 
     def _evidence(self, life: Life) -> Evidence:
@@ -322,10 +330,13 @@ class Tracker:
         self._count -= 1
         if life.is_listener:
             return
-        self._pairs.discard(life)
         peer, life.peer = life.peer, None
-        if peer is not None:
-            peer.remote, peer.peer = self._maker.as_remote(life), None
+        if peer is None:
+            if life.remote is None:  # otherwise it had a partner, and stands there no more
+                self._pairs.discard(life)
+        else:
+            peer.peer = None
+            peer.remote = self._maker.as_remote(life) if peer.closed_ns is None else _TOLD
 
     def _is_told(self, report: Report) -> bool:
         owner = report.local.owner

@@ -24,7 +24,6 @@ from connbeat.model.connections import (
 )
 from connbeat.model.containers import Container, DockerHost
 from connbeat.model.processes import Owner, Process
-from connbeat.model.sockets import Counters
 
 Document = dict[str, Any]
 
@@ -56,6 +55,13 @@ class DocumentBuilder:
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
+        self._has_users = bool(policy.tags or policy.fields)
+        self._beat: Document = {
+            "name": policy.name,
+            "hostname": policy.hostname,
+            "version": policy.version,
+            "local_ips": [],
+        }
 
     def set_docker_host(self, docker_host: DockerHost) -> None:
         """From any thread: the engine told its host's name only now."""
@@ -70,26 +76,19 @@ class DocumentBuilder:
 
     def timestamp_ns(self, report: Report) -> int:
         """Wall clock of what the event tells."""
-        moment = report.reported_ns
+        moment: int | None = None
         if report.kind is EventKind.OPENED:
-            moment = report.opened_ns or moment
-        elif report.kind in (EventKind.CLOSED, EventKind.FAILED):
-            moment = report.closed_ns or moment
-        return moment + self._offset_ns
+            moment = report.opened_ns
+        elif report.kind is not EventKind.ONGOING:
+            moment = report.closed_ns
+        return (moment or report.reported_ns) + self._offset_ns
 
     def build(self, report: Report) -> Document:
         container = report.local.container
-        self._note_address(report)
-        policy = self._policy
         document: Document = {
             "@timestamp": self._timestamps.format(self.timestamp_ns(report)),
             "type": "connbeat",
-            "beat": {
-                "name": policy.name,
-                "hostname": policy.hostname,
-                "version": policy.version,
-                "local_ips": self._local_ips.of(""),
-            },
+            "beat": self._beat_of(report),
         }
         if isinstance(report, ListenerReport):
             self._add_listener(document, report)
@@ -97,16 +96,22 @@ class DocumentBuilder:
             self._add_connection(document, report)
         if container is not None:
             document["container"] = self._container(container)
-        self._add_users(document)
+        if self._has_users:
+            self._add_users(document)
         return document
 
-    def _note_address(self, report: Report) -> None:
+    def _beat_of(self, report: Report) -> Document:
+        """Who we are; one mapping for all documents until another address of the host is seen."""
         ip = report.ip if isinstance(report, ListenerReport) else report.local_ip
         container = report.local.container
         if container is not None:
             self._local_ips.add(container.id, ip, report.reported_ns)
         elif report.netns == self._host_netns:
             self._local_ips.add("", ip, report.reported_ns)
+        local_ips = self._local_ips.of("")
+        if self._beat["local_ips"] is not local_ips:
+            self._beat = {**self._beat, "local_ips": local_ips}
+        return self._beat
 
     def _add_listener(self, document: Document, report: ListenerReport) -> None:
         document["local_port"] = report.port
@@ -139,11 +144,10 @@ class DocumentBuilder:
                 "remote_ip": format_ip(report.nat.ip),
                 "remote_port": report.nat.port,
             }
-        document["network"] = {
-            "community_id": community_id(
-                report.local_ip, report.local_port, report.remote_ip, report.remote_port
-            )
-        }
+        flow = community_id(
+            report.local_ip, report.local_port, report.remote_ip, report.remote_port
+        )
+        document["network"] = {"community_id": flow}
 
     def _connection(self, report: ConnectionReport) -> Document:
         connection: Document = {
@@ -157,11 +161,18 @@ class DocumentBuilder:
         self._add_times(connection, report)
         if report.opened_ns is not None and report.closed_ns is not None:
             connection["duration_ms"] = (report.closed_ns - report.opened_ns) / 1e6
-        if report.counters is not None:
-            _add_counters(connection, report.counters)
+        counters = report.counters
+        if counters is not None:
+            connection["bytes_sent"] = counters.bytes_sent
+            connection["bytes_received"] = counters.bytes_received
+            connection["retransmits"] = counters.retransmits
+            connection["rtt_ms"] = counters.rtt_us / 1000
         if report.failure:
             connection["failure"] = report.failure
-        if is_link_local(report.local_ip) or is_link_local(report.remote_ip):
+        # A link-local address has 16 bytes: nothing to ask of the others.
+        if len(report.local_ip) == 16 and (
+            is_link_local(report.local_ip) or is_link_local(report.remote_ip)
+        ):
             connection["interface"] = report.interface
         return connection
 
@@ -254,10 +265,3 @@ def _identity(container: Container) -> Document:
     if container.image:
         identity["image"] = container.image
     return identity
-
-
-def _add_counters(connection: Document, counters: Counters) -> None:
-    connection["bytes_sent"] = counters.bytes_sent
-    connection["bytes_received"] = counters.bytes_received
-    connection["retransmits"] = counters.retransmits
-    connection["rtt_ms"] = counters.rtt_us / 1000

@@ -3,6 +3,7 @@
 from connbeat.model.addresses import format_ip, is_loopback, is_wildcard
 
 _KEPT_NS = 3_600_000_000_000
+_FRESH_NS = 60_000_000_000
 _MAX_ADDRESSES = 256
 _MAX_OWNERS = 10_000
 
@@ -16,9 +17,11 @@ class LocalIps:
 
     def add(self, owner: str, ip: bytes, now_ns: int) -> None:
         """`owner` is a container's id, or "" for the host."""
+        addresses = self._seen.get(owner)
+        if addresses is not None and now_ns - addresses.get(ip, -_FRESH_NS) < _FRESH_NS:
+            return  # the rule: seen lately
         if is_loopback(ip) or is_wildcard(ip):
             return
-        addresses = self._seen.get(owner)
         if addresses is None:
             if len(self._seen) >= _MAX_OWNERS:
                 oldest = next(iter(self._seen))

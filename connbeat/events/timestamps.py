@@ -2,6 +2,8 @@
 
 import time
 
+_MILLISECONDS = tuple(f"{number:03d}Z" for number in range(1000))
+
 
 class TimestampFormatter:
     """Formats the second once and reuses it: events come in the order of time. Not thread-safe."""
@@ -16,4 +18,4 @@ class TimestampFormatter:
         if second != self._second:
             self._second = second
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._prefix}{rest // 1_000_000:03d}Z"
+        return self._prefix + _MILLISECONDS[rest // 1_000_000]
