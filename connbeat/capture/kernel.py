@@ -8,6 +8,7 @@ what was lost meanwhile a dump heals.
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -31,8 +32,12 @@ log = logging.getLogger(__name__)
 
 #: Close messages taken in one turn: 8 MB of them.
 _MESSAGES = 20_000
-#: A trace waits so long for its close message before it is told without counters.
-_MESSAGE_LATE_NS = 1_000_000_000
+#: A trace is told without counters once the messages of traces that ended so much later came, or
+#: none at all for so long: the kernel sends them from a worker that a busy host lets wait.
+_OVERTAKEN_NS = 1_000_000_000
+_SILENCE_NS = 5_000_000_000
+#: Cookies told without counters, whose messages may still come.
+_TOLD = 50_000
 _REOPEN_NS = 30_000_000_000
 
 
@@ -54,6 +59,8 @@ class KernelSource:
         self._tracefs: Tracefs | None = None
         self._transitions: TransitionSource | None = None
         self._retry_ns = 0
+        self._newest_joined_ns = 0
+        self._told: dict[int, None] = {}
         #: Why the rung is not reached, "" where it is.
         self.closes_missing = self.transitions_missing = "switched off by `capture`"
 
@@ -215,7 +222,11 @@ class KernelSource:
             frames = []
             self._metrics.add(Metric.ROWS_MALFORMED)
         for start, end in frames:
-            trace = waiting.pop(cookie_of(data, start, end), None)
+            cookie = cookie_of(data, start, end)
+            if cookie in self._told:
+                del self._told[cookie]
+                continue
+            trace = waiting.pop(cookie, None)
             has_fin = trace is not None and trace.has_peer_closed
             row = parse_destroyed(data, start, end, has_fin=has_fin)
             if row is None:
@@ -223,23 +234,28 @@ class KernelSource:
             elif trace is None:
                 closes.append(Close(where, row, now_ns, None))
             else:
+                self._newest_joined_ns = max(self._newest_joined_ns, trace.closed_ns)
                 if not row.remote_port:
                     row = _located(row, trace)
                 closes.append(Close(where or _netns_of(trace), row, trace.closed_ns, trace))
         return closes
 
     def _late(self, until_ns: int) -> list[Close]:
-        """Traces that ended and whose message never came: their namespace is not heard."""
+        """Traces that ended and whose message was lost, or whose namespace is not heard."""
         if self._transitions is None:
             return []
         waiting = self._transitions.folder.by_cookie
         late: list[Close] = []
         for trace in waiting.values():  # in the order of their ends
-            if until_ns - trace.closed_ns < _MESSAGE_LATE_NS:
+            is_overtaken = self._newest_joined_ns - trace.closed_ns > _OVERTAKEN_NS
+            if not is_overtaken and until_ns - trace.closed_ns < _SILENCE_NS:
                 break
             late.append(Close(_netns_of(trace), _socket_of(trace), trace.closed_ns, trace))
         for close in late:
             del waiting[close.socket.cookie]
+            self._told[close.socket.cookie] = None
+        for cookie in list(islice(self._told, max(0, len(self._told) - _TOLD))):
+            del self._told[cookie]
         return late
 
     def _lose_closes(self, error: CaptureError) -> None:

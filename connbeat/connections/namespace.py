@@ -80,7 +80,7 @@ class NamespaceLives:
     def fold_close(self, close: Close) -> tuple[Life, bool] | None:
         """(the life that this ends, whether it was never seen open); None if it was no connection.
 
-        The caller removes it.
+        The caller finishes and removes it.
         """
         row, trace = close.socket, close.trace
         life = self.lives.get(row.cookie)
@@ -94,7 +94,6 @@ class NamespaceLives:
             life.is_table_older = self._has_table
         elif life.closed_ns is not None:
             return None
-        life.finish(close)
         return life, is_new
 
     def end(self, now_ns: int) -> list[Life]:

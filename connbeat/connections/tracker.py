@@ -120,12 +120,14 @@ class Tracker:
             if ended is None:
                 continue
             life, is_new = ended
+            is_first_seen = is_new or life.was_here
+            life.finish(close)
             self._closed.append(life)
+            if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
+                self.coverage.take_up(netns)
             if is_new:
                 self._count += 1
                 self._born.append(life)
-                if not life.is_listener and (life.opened_ns or life.is_table_older):
-                    self.coverage.take_up(netns)
                 if life.attribution is None:
                     self._new.append(life)
         for trace in tick.failed:
