@@ -1,14 +1,16 @@
 """Advice: what the agent cannot see, and the flag or capability that would show it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from connbeat.capture.ladder import Rung, Standing
+from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
 
 #: Bits of `CapEff` (include/uapi/linux/capability.h) that this version makes use of.
 CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
+    "CAP_NET_BROADCAST": 11,
+    "CAP_NET_ADMIN": 12,
     "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
 }
@@ -19,6 +21,20 @@ class Lack(msgspec.Struct, frozen=True, gc=False):
 
     what: str
     give: str
+
+
+_STEPS = {
+    Rung.DUMP: Lack(
+        "connections that open and close between two polls",
+        "CAP_NET_BROADCAST and CAP_NET_ADMIN"
+        " (docker run --cap-add NET_BROADCAST --cap-add NET_ADMIN)",
+    ),
+    Rung.CLOSES: Lack(
+        "who called in a short connection, failed connects, exact times",
+        "root with CAP_SYS_ADMIN and tracefs"
+        " (docker run --cap-add SYS_ADMIN -v /sys/kernel/tracing:/sys/kernel/tracing)",
+    ),
+}
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +80,7 @@ def lacks(sight: Sight) -> list[Lack]:
                 "root with all capabilities, as a systemd service has",
             )
         )
+    found += _rungs(sight.standings)
     if sight.apparmor not in ("", "unconfined"):
         found.append(
             Lack(
@@ -72,6 +89,14 @@ def lacks(sight: Sight) -> list[Lack]:
             )
         )
     return found
+
+
+def _rungs(standings: Iterable[Standing]) -> Iterator[Lack]:
+    """What the rungs above the dump would show, once for each reason why they are not reached."""
+    for standing in dict.fromkeys(standings):
+        step = _STEPS.get(standing.rung)
+        if step is not None and standing.missing not in ("", SWITCHED_OFF):
+            yield Lack(f"{step.what} ({standing.missing})", step.give)
 
 
 def _below(standings: Iterable[Standing]) -> int:

@@ -11,7 +11,7 @@ import struct
 
 import msgspec
 
-from connbeat.errors import CaptureError, NotPermitted
+from connbeat.errors import CaptureError
 from connbeat.linux import netlink
 
 _SO_RCVBUFFORCE = 33
@@ -39,7 +39,8 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 class CloseSocket:
     """A socket that hears the destroy groups. One thread uses it.
 
-    `hears_all` is false where the right to hear other namespaces is missing (CAP_NET_BROADCAST).
+    It is made in the namespace of the calling thread, which it hears in any case; `hears_all` is
+    false where the right to hear the others is missing (CAP_NET_BROADCAST). Raises CaptureError.
     """
 
     def __init__(self, *, all_namespaces: bool, buffer_bytes: int = BUFFER_BYTES) -> None:
@@ -96,12 +97,3 @@ class CloseSocket:
     def close(self) -> None:
         self._view.release()
         self._socket.close()
-
-
-def open_close_socket(*, all_namespaces: bool) -> CloseSocket:
-    """For the namespace of the calling thread. Raises NotPermitted or CaptureError."""
-    opened = CloseSocket(all_namespaces=all_namespaces)
-    if all_namespaces and not opened.hears_all:
-        opened.close()
-        raise NotPermitted("closes of other namespaces need CAP_NET_BROADCAST")
-    return opened

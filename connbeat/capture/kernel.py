@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from connbeat.capture.closes import CloseSocket, Heard, open_close_socket
-from connbeat.capture.ladder import Rung, Standing
+from connbeat.capture.closes import CloseSocket, Heard
+from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
 from connbeat.capture.transitions import TransitionSource
 from connbeat.clock import Clock
 from connbeat.errors import CaptureError, NetnsGone
@@ -39,6 +39,7 @@ _SILENCE_NS = 5_000_000_000
 #: Cookies told without counters, whose messages may still come.
 _TOLD = 50_000
 _REOPEN_NS = 30_000_000_000
+_NEEDS_BROADCAST = "closes of other namespaces need CAP_NET_BROADCAST"
 
 
 class KernelSource:
@@ -62,7 +63,7 @@ class KernelSource:
         self._newest_joined_ns = 0
         self._told: dict[int, None] = {}
         #: Why the rung is not reached, "" where it is.
-        self.closes_missing = self.transitions_missing = "switched off by `capture`"
+        self.closes_missing = self.transitions_missing = SWITCHED_OFF
 
     def open(self, now_ns: int) -> None:
         """Open what the policy allows and is not open; what is refused is tried again later."""
@@ -72,8 +73,8 @@ class KernelSource:
         self._own_netns = netns.own_netns()
         if self._highest >= Rung.CLOSES and self._host is None:
             try:
-                self._host = open_close_socket(all_namespaces=True)
-                self.closes_missing = ""
+                self._host = CloseSocket(all_namespaces=True)
+                self.closes_missing = "" if self._host.hears_all else _NEEDS_BROADCAST
             except CaptureError as error:
                 self.closes_missing = str(error)
         if self._highest >= Rung.TRANSITIONS and self._transitions is None:
@@ -156,7 +157,7 @@ class KernelSource:
 
     def _reach(self, target: Target) -> None:
         """By the id that the host has for it; one without is listened to from inside."""
-        for pid in target.pids[:1]:
+        for pid in target.pids[:1] if self._host is not None and self._host.hears_all else ():
             nsid = read_nsid(pid)
             if nsid is not None:
                 self._netns_by_nsid[nsid] = target.netns
@@ -165,7 +166,7 @@ class KernelSource:
         for door in [*doors, *([Path(target.path)] if target.path else [])]:
             try:
                 with netns.entered(door, target.netns):
-                    self._inside[target.netns] = open_close_socket(all_namespaces=False)
+                    self._inside[target.netns] = CloseSocket(all_namespaces=False)
             except NetnsGone:
                 continue
             except CaptureError as error:

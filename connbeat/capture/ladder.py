@@ -11,6 +11,8 @@ import msgspec
 
 _RETRY_NS = 60_000_000_000
 _FAILURES_TO_FALL = 3
+#: What a rung lacks that the configuration does not want.
+SWITCHED_OFF = "switched off by `capture`"
 
 
 class Rung(enum.IntEnum):
