@@ -17,6 +17,7 @@ from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
 from connbeat.capture.kernel import KernelSource
 from connbeat.capture.ladder import Rung
+from connbeat.capture.nat import NatSource, NatWatch
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.clock import Clock
 from connbeat.config.schema import ConnbeatConfig, Settings
@@ -121,11 +122,13 @@ def build_observation(
     lineage = Lineage(procfs, processes, metrics)
     capture = capture_policy(config, environ)
     kernel = KernelSource(procfs, lineage, capture.highest, clock=clock, metrics=metrics)
-    snapshots = SnapshotReader(procfs, capture, kernel, metrics)
+    nat = NatSource(procfs, capture.highest, metrics)
+    snapshots = SnapshotReader(procfs, capture, NatWatch(kernel, nat), metrics)
     observer = Observer(
         namespaces=NamespaceReader(procfs),
         snapshots=snapshots,
         kernel=kernel,
+        nat=nat,
         processes=processes,
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
@@ -140,6 +143,7 @@ def build_observation(
             registry,
             processes,
             metrics,
+            translator=nat,
         ),
         clock=clock,
         metrics=metrics,

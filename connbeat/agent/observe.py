@@ -7,6 +7,7 @@ fails costs that poll only: it is logged, counted, and the next poll makes up fo
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -16,6 +17,7 @@ from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
 from connbeat.capture.kernel import KernelSource
+from connbeat.capture.nat import NatSource
 from connbeat.capture.reader import SnapshotReader
 from connbeat.clock import Clock
 from connbeat.connections.tracker import Tracker
@@ -23,7 +25,8 @@ from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder
 from connbeat.linux.netns import own_netns
-from connbeat.linux.rtnetlink import read_addresses
+from connbeat.linux.rtnetlink import read_addresses, read_networks
+from connbeat.model.addresses import Network
 from connbeat.model.batches import Event
 from connbeat.model.connections import Report
 from connbeat.model.processes import Wanted
@@ -49,6 +52,7 @@ class Observer:
         namespaces: NamespaceReader,
         snapshots: SnapshotReader,
         kernel: KernelSource,
+        nat: NatSource,
         processes: ProcessTable,
         lineage: Lineage,
         owners: OwnerResolver,
@@ -59,6 +63,7 @@ class Observer:
         self._namespaces = namespaces
         self._snapshots = snapshots
         self._kernel = kernel
+        self._nat = nat
         self._processes = processes
         self._lineage = lineage
         self._owners = owners
@@ -70,8 +75,10 @@ class Observer:
         self.seen = Namespaces({}, ())
         self.host_netns = 0
 
-    def poll(self) -> Iterator[Report]:
+    def poll(self, *, is_last: bool = False) -> Iterator[Report]:
         """Look at everything once. The reports are made one by one, to be taken to their end.
+
+        What waits for a later turn is told as it is if this is the last.
 
         Raises nothing that one namespace or process could cause.
         """
@@ -79,6 +86,7 @@ class Observer:
         self.seen = self._namespaces.read()
         self._look_at_host(now_ns)
         self._kernel.open(now_ns)
+        self._nat.open(self.seen.targets.get(self.host_netns), now_ns)
         self._kernel.see(self.seen.targets)
         self._fold_tick()
         self._fold_opens(now_ns)
@@ -92,7 +100,7 @@ class Observer:
         self._processes.expire(now_ns)
         self._lineage.expire(now_ns)
         self._metrics.add(Metric.POLLS)
-        return self._tracker.report(now_ns)
+        return self._tracker.report(now_ns, is_last=is_last)
 
     def tick(self) -> Iterator[Report]:
         """Between two polls: only what the kernel tells by itself, and what is due."""
@@ -105,6 +113,7 @@ class Observer:
     def close(self) -> None:
         self._snapshots.close()
         self._kernel.close()
+        self._nat.close()
 
     def _fold_tick(self) -> None:
         tick = self._kernel.tick()
@@ -133,12 +142,13 @@ class Observer:
             (netns for netns, target in self.seen.targets.items() if target.is_host), 0
         )
         addresses: frozenset[bytes] = frozenset()
+        networks: frozenset[Network] = frozenset()
         if self.host_netns == own_netns():
             try:
-                addresses = read_addresses()
+                addresses, networks = read_addresses(), read_networks()
             except CaptureError as error:
                 log.debug("Addresses of the host not read. error=%s", error)
-        self._tracker.set_host(self.host_netns, addresses)
+        self._tracker.set_host(self.host_netns, addresses, networks)
 
 
 class EventMaker:
@@ -204,7 +214,7 @@ class ObserverThread:
                         break
                     self._turn(self._observer.tick)
                 self._clock.wait(self._stopping, left_ns / 1e9)
-            self._turn(self._observer.poll)
+            self._turn(partial(self._observer.poll, is_last=True))
         finally:
             self._observer.close()
 

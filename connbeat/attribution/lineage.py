@@ -2,12 +2,14 @@
 
 Three sources, the first that knows wins: the process as it was read at its exec (by a thread that
 the kernel wakes at once), the process as it is now in `/proc`, and what it inherited: a child that
-never called exec is its parent under another pid, in the same container.
+never called exec is its parent under another pid, in the same container. A thread is who started
+it.
 
 The starts and ends of processes come in the order of the kernel's buffer, together with the
 questions, so a pid that changes hands is two processes here.
 """
 
+import re
 import threading
 from itertools import islice
 
@@ -23,15 +25,34 @@ _GRACE_NS = 10_000_000_000
 _MAX_THREADS = 50_000
 #: How far the clocks of two buffers may differ for the same exec.
 _SAME_EXEC_NS = 1_000_000
+#: Parents' parents asked for one thread.
+_GENERATIONS = 32
+
+#: What runs itself again (runc, the applets of busybox): the name says nothing of what it runs.
+_ITSELF = re.compile(r"/proc/(self|thread-self|\d+)/exe")
 
 
 class _Thread:
-    """What is known of one thread; `process` is None until somebody asked, or if nobody knows."""
+    """What is known of one thread from one exec to the next.
 
-    __slots__ = ("ended_ns", "executed_ns", "file_name", "parent", "process", "was_asked")
+    `process` is None until somebody asked, or if nobody knows; `parent` is who it may inherit from.
+    """
 
-    def __init__(self, parent: int) -> None:
+    __slots__ = (
+        "ended_ns",
+        "executed_ns",
+        "file_name",
+        "is_thread",
+        "parent",
+        "pid",
+        "process",
+        "was_asked",
+    )
+
+    def __init__(self, pid: int, parent: "_Thread | None", *, is_thread: bool = False) -> None:
+        self.pid = pid
         self.parent = parent
+        self.is_thread = is_thread
         self.process: Process | None = None
         self.was_asked = False
         self.file_name = ""
@@ -59,84 +80,107 @@ class Lineage:
         with self._lock:
             self._at_exec[pid] = time_ns, process
 
-    def forked(self, parent: int, child: int, time_ns: int) -> None:
-        del time_ns
-        self._threads[child] = _Thread(parent)
+    def forked(self, parent: int, child: int, *, is_thread: bool) -> None:
+        entry = self._entry(parent)
+        if is_thread and entry.is_thread and entry.parent is not None:
+            entry = entry.parent  # any thread may start more of them: one process all the same
+        self._threads[child] = _Thread(child, entry, is_thread=is_thread)
 
     def executed(self, pid: int, file_name: str, time_ns: int) -> None:
         before = self._threads.get(pid)
-        entry = self._threads[pid] = _Thread(before.parent if before is not None else 0)
+        entry = self._threads[pid] = _Thread(pid, before.parent if before is not None else None)
         entry.executed_ns = time_ns
         entry.file_name = file_name
 
-    def exited(self, pid: int, comm: str, time_ns: int) -> None:
+    def exited(self, pid: int, time_ns: int) -> None:
         entry = self._threads.get(pid)
-        if entry is None:
-            return
-        entry.ended_ns = time_ns
-        process = entry.process
-        if process is not None and process.binary == "exe":
-            # The file name `/proc/self/exe` says nothing of what it ran; the name at the end does.
-            entry.process = msgspec.structs.replace(process, binary=comm)
+        if entry is not None:
+            entry.ended_ns = time_ns
 
     def process_of(self, thread: int, time_ns: int) -> Process | None:
-        entry = self._threads.get(thread)
-        if entry is None:
-            entry = self._threads[thread] = _Thread(0)
+        entry = self._entry(thread)
         if not entry.was_asked:
-            entry.was_asked = True
-            entry.process = (
-                self._as_executed(thread, entry)
-                or self._as_now(thread, time_ns)
-                or self._as_inherited(thread, entry, time_ns)
-            )
+            self._find(entry, time_ns)
         return entry.process
 
     def expire(self, now_ns: int) -> None:
         """Forget threads that ended a grace time ago, execs nobody asked for, and the oldest."""
         threads = self._threads
-        old = [
-            thread
-            for thread, entry in threads.items()
-            if entry.ended_ns and now_ns - entry.ended_ns > _GRACE_NS
-        ]
+        before_ns = now_ns - _GRACE_NS
+        old: list[int] = []
+        for thread, entry in threads.items():
+            if entry.ended_ns and entry.ended_ns < before_ns:
+                old.append(thread)
+            elif entry.parent is not None and 0 < entry.parent.ended_ns < before_ns:
+                entry.parent = None  # or a chain of forks would keep all its ancestors
         for thread in old:
             del threads[thread]
         for thread in list(islice(threads, max(0, len(threads) - _MAX_THREADS))):
             del threads[thread]
         with self._lock:
-            stale = [pid for pid, (at, _) in self._at_exec.items() if now_ns - at > _GRACE_NS]
+            stale = [pid for pid, (at_ns, _) in self._at_exec.items() if at_ns < before_ns]
             for pid in stale:
                 del self._at_exec[pid]
         self._metrics.set(Metric.THREADS, len(threads))
 
-    def _as_executed(self, pid: int, entry: _Thread) -> Process | None:
+    def _entry(self, thread: int) -> _Thread:
+        entry = self._threads.get(thread)
+        if entry is None:
+            entry = self._threads[thread] = _Thread(thread, None)
+        return entry
+
+    def _find(self, entry: _Thread, time_ns: int) -> None:
+        """Ask for this thread, then for its parents until one is known; hand that down again."""
+        children: list[_Thread] = []
+        while not entry.was_asked and len(children) < _GENERATIONS:
+            entry.was_asked = True
+            parent = entry.parent
+            if parent is None or not entry.is_thread:
+                entry.process = self._as_executed(entry) or self._as_now(entry, time_ns)
+            entry.parent = None
+            if entry.process is not None or parent is None:
+                break
+            children.append(entry)
+            entry = parent
+        process = entry.process
+        for child in reversed(children):
+            if process is not None:
+                process = _inherited(child, process)
+            elif child.is_thread:
+                process = self._as_now(child, time_ns)
+            child.process = process
+
+    def _as_executed(self, entry: _Thread) -> Process | None:
         with self._lock:
-            at_ns, process = self._at_exec.get(pid, (0, None))
+            at_ns, process = self._at_exec.get(entry.pid, (0, None))
         return process if abs(at_ns - entry.executed_ns) <= _SAME_EXEC_NS else None
 
-    def _as_now(self, thread: int, time_ns: int) -> Process | None:
-        """The thread's process in `/proc`, unless the thread is gone."""
+    def _as_now(self, entry: _Thread, time_ns: int) -> Process | None:
+        """The thread's process in `/proc`, unless the thread is gone, or was when it was asked for:
+        its number may be another's by now.
+        """  # noqa: D205  one thought
+        if entry.ended_ns and entry.parent is not None:
+            return None
         try:
-            pid = parse_thread_group(self._procfs.read(thread, "status"))
+            pid = parse_thread_group(self._procfs.read(entry.pid, "status"))
             return self._processes.read(pid, time_ns)
         except CaptureError:
             return None
 
-    def _as_inherited(self, pid: int, entry: _Thread, time_ns: int) -> Process | None:
-        """Its parent under its own pid; after an exec with the file's name for a program."""
-        if not entry.parent:
-            return None
-        parent = self.process_of(entry.parent, time_ns)
-        if parent is None:
-            return None
-        if not entry.executed_ns:
-            return msgspec.structs.replace(parent, pid=pid)
-        return msgspec.structs.replace(
-            parent,
-            pid=pid,
-            binary=entry.file_name.rpartition("/")[2],
-            executable=entry.file_name,
-            arguments=(),
-            environ=(),
-        )
+
+def _inherited(child: _Thread, parent: Process) -> Process:
+    """The parent under its child's pid; after an exec with the file's name for a program."""
+    if child.is_thread:
+        return parent
+    if not child.executed_ns:
+        return msgspec.structs.replace(parent, pid=child.pid)
+    if _ITSELF.fullmatch(child.file_name):
+        return msgspec.structs.replace(parent, pid=child.pid, arguments=(), environ=())
+    return msgspec.structs.replace(
+        parent,
+        pid=child.pid,
+        binary=child.file_name.rpartition("/")[2],
+        executable=child.file_name,
+        arguments=(),
+        environ=(),
+    )

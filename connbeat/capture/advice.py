@@ -34,6 +34,10 @@ _STEPS = {
         "root with CAP_SYS_ADMIN and tracefs"
         " (docker run --cap-add SYS_ADMIN -v /sys/kernel/tracing:/sys/kernel/tracing)",
     ),
+    Rung.TRANSITIONS: Lack(
+        "who answers behind a published port or a service address",
+        "CAP_NET_ADMIN (docker run --cap-add NET_ADMIN)",
+    ),
 }
 
 

@@ -1,15 +1,12 @@
-"""Rung 2: every closed connection of every namespace, as the kernel destroys it.
+"""Rung 2: every closed connection of a namespace, or of all, as the kernel destroys it.
 
-One netlink socket of the host's namespace hears the TCP destroy groups of all namespaces that have
-an id there (a bridge container gets one by its veth); for each of the others a socket is opened
-inside. A message costs 1.28 KB of receive buffer until it is read.
+A netlink socket in the TCP destroy groups. A message costs 1.28 KB of receive buffer until it is
+read.
 """
 
 import errno
 import socket
 import struct
-
-import msgspec
 
 from connbeat.errors import CaptureError
 from connbeat.linux import netlink
@@ -28,12 +25,8 @@ BUFFER_BYTES = 32 << 20
 
 _int = struct.Struct("=i")
 
-
-class Heard(msgspec.Struct, frozen=True, gc=False):
-    """One datagram: from which namespace (its id as the host sees it, None for our own)."""
-
-    nsid: int | None
-    data: bytes
+#: From which namespace (its id as the host sees it, None for our own), and the datagram.
+Message = tuple[int | None, bytes]
 
 
 class CloseSocket:
@@ -72,27 +65,29 @@ class CloseSocket:
             return
         self.hears_all = True
 
-    def drain(self, found: list[Heard], limit: int) -> tuple[int, bool]:
-        """Append what is there, at most `limit`; (overruns, whether more is left).
+    def drain(self, found: list[Message], limit: int) -> int:
+        """Append what is there, at most `limit`; how often messages were lost (ENOBUFS).
 
-        An overrun (ENOBUFS) means that messages were lost since the last call.
+        Raises CaptureError if the socket failed; what came before is in `found`.
         """
         overruns = 0
         receive, view = self._socket.recvmsg_into, self._view
         buffers = [self._buffer]
         for _ in range(limit):
             try:
-                size, ancillary, _, _ = receive(buffers, _ANCILLARY_BYTES)
+                size, ancillary, _, sender = receive(buffers, _ANCILLARY_BYTES)
             except BlockingIOError:
-                return overruns, False
+                break
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     overruns += 1
                     continue
                 raise CaptureError(f"destroy groups failed: {error.strerror}") from error
+            if sender[0]:
+                continue  # another process may send to us; only the kernel has port id 0
             nsid = _int.unpack_from(ancillary[0][2])[0] if ancillary else None
-            found.append(Heard(nsid, bytes(view[:size])))
-        return overruns, True
+            found.append((nsid, bytes(view[:size])))
+        return overruns
 
     def close(self) -> None:
         self._view.release()

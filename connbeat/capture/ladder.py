@@ -22,6 +22,7 @@ class Rung(enum.IntEnum):
     DUMP = 1
     CLOSES = 2
     TRANSITIONS = 3
+    NAT = 4
 
     @property
     def label(self) -> str:

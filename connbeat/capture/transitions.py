@@ -5,8 +5,10 @@ reading is folded: a younger one of another processor may still be on its way.
 """
 
 import logging
+import os
+from operator import itemgetter
 
-from connbeat.capture.traces import (
+from connbeat.capture.formats import (
     DESTROY,
     ERROR,
     ERROR_FILTER,
@@ -15,21 +17,25 @@ from connbeat.capture.traces import (
     FORK,
     STATE,
     STATE_FILTER,
-    TraceFolder,
     read_formats,
 )
+from connbeat.capture.traces import TraceFolder
 from connbeat.errors import CaptureError, Malformed
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.ring_buffer import RawEvent, parse_page
+from connbeat.linux.ring_buffer import LOST, RawEvent, parse_page
 from connbeat.linux.tracefs import Tracefs, TraceInstance, page_size
 from connbeat.model.traces import ProcessSink
 
 log = logging.getLogger(__name__)
 
-#: A second of 25,000 connections on one processor.
-BUFFER_KB = 8192
-#: Pages of each processor that one turn reads: what more there is comes in the next.
+#: Per processor: a second of 25,000 connections, or on a large machine of 3,000; kernel memory.
+_BUFFER_KB = 8192
+_BUFFER_KB_LEAST = 1024
+_BUFFER_KB_ALL = 64 << 10
+#: Pages of each processor that one turn reads: twice what a buffer holds.
 _PAGES = 4096
+
+_time_of = itemgetter(0)
 
 
 class TransitionSource:
@@ -39,15 +45,18 @@ class TransitionSource:
     """
 
     def __init__(
-        self, tracefs: Tracefs, procfs: ProcFs, sink: ProcessSink, buffer_kb: int = BUFFER_KB
+        self, tracefs: Tracefs, procfs: ProcFs, sink: ProcessSink, buffer_kb: int = 0
     ) -> None:
         formats = read_formats(tracefs)
         self.folder = TraceFolder(formats, sink)
         self._page_bytes = page_size(tracefs)
         self._held: list[RawEvent] = []
-        #: Pages before which records were overwritten, and pages that made no sense.
+        #: Pages before which records were overwritten, those records as far as the kernel counted
+        #: them, and pages that made no sense.
         self.lost_pages = 0
+        self.lost_records = 0
         self.bad_pages = 0
+        buffer_kb = buffer_kb or buffer_kb_for(os.cpu_count() or 1)
         self._instance = TraceInstance(tracefs, "transitions", procfs, buffer_kb)
         try:
             self._instance.enable(STATE, STATE_FILTER)
@@ -64,22 +73,15 @@ class TransitionSource:
     def fold(self, until_ns: int) -> bool:
         """Read what is there, fold what is older than `until_ns`; true if records were lost.
 
-        Raises CaptureError if the instance is gone.
+        Raises CaptureError if the instance is gone, or was switched off.
         """
-        pages, _ = self._instance.read_pages(self._page_bytes, _PAGES)
-        if not pages and not self._instance.exists():
-            raise CaptureError("the tracing instance was removed")
-        is_lossy = False
+        pages = self._instance.read_pages(self._page_bytes, _PAGES)
+        if not pages and not self._instance.is_recording():
+            raise CaptureError("the tracing instance was removed or switched off")
         events = self._held
+        is_lossy = False
         for page in pages:
-            try:
-                if parse_page(page, events).is_lossy:
-                    self.lost_pages += 1
-                    is_lossy = True
-            except Malformed as error:
-                self.bad_pages += 1
-                is_lossy = True
-                log.debug("Trace page not read. error=%s", error)
+            is_lossy = self._parse(page, events) or is_lossy
         events.sort(key=_time_of)
         cut = len(events)
         while cut and events[cut - 1][0] > until_ns:
@@ -92,6 +94,19 @@ class TransitionSource:
     def close(self) -> None:
         self._instance.close()
 
+    def _parse(self, page: bytes, events: list[RawEvent]) -> bool:
+        try:
+            loss = parse_page(page, events)
+        except Malformed as error:
+            self.bad_pages += 1
+            events.append((events[-1][0] if events else 0, LOST, b"", 0))
+            log.debug("Trace page not read. error=%s", error)
+            return True
+        self.lost_pages += loss.is_lossy
+        self.lost_records += loss.events
+        return loss.is_lossy
 
-def _time_of(event: RawEvent) -> int:
-    return event[0]
+
+def buffer_kb_for(processors: int) -> int:
+    """The buffer of each: large enough for a flood, and not a gigabyte on 128 of them."""
+    return max(_BUFFER_KB_LEAST, min(_BUFFER_KB, _BUFFER_KB_ALL // processors))

@@ -25,7 +25,8 @@ class Life:
     `inode` is the last that was not 0; `is_held` is false where the very last row had none: nobody
     holds the socket (yet, or any more). `seen` is the number of the fold that last had a row.
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
-    `nat` is the address behind the remote one where that is a published port of this host.
+    `nat` is the address of who is really at the other end, where a translation stands between.
+    `relayed` is what it belongs to where docker-proxy holds it.
     `was_here` is true where the agent came later than the connection, or had no room for it then.
     `is_missing`: the last complete dump did not have it, and its close message is on its way.
     `is_reused` is true where the socket was another connection's before, `is_table_older` where
@@ -49,6 +50,7 @@ class Life:
         "netns",
         "opened_ns",
         "peer",
+        "relayed",
         "remote",
         "seen",
         "socket",
@@ -78,6 +80,7 @@ class Life:
         self.peer: Life | None = None
         self.remote: RemoteParty | None = None
         self.nat: Address | None = None
+        self.relayed: Relayed | None = None
 
     @property
     def is_listener(self) -> bool:
@@ -132,6 +135,35 @@ class Life:
                 self.socket = row
             else:  # a reset loses its addresses before the end
                 self.socket = msgspec.structs.replace(self.socket, counters=row.counters)
+
+
+class Relayed:
+    """Two connections of one docker-proxy that are one for those at their far ends.
+
+    `client` is who called it, `backend` whom it called for that. `accepted` and `called` are its
+    own two ends while they are open, `client_party` and `backend_party` what was known of the far
+    ones when they closed. Mutable, owned by the tracker as its lives are.
+    """
+
+    __slots__ = ("accepted", "backend", "backend_party", "called", "client", "client_party",
+                 "joined_ns", "netns")  # fmt: skip
+
+    def __init__(self, netns: int, client: Address, backend: Address, joined_ns: int) -> None:
+        self.netns = netns
+        self.client = client
+        self.backend = backend
+        self.joined_ns = joined_ns
+        self.accepted: Life | None = None
+        self.called: Life | None = None
+        self.client_party: RemoteParty | None = None
+        self.backend_party: RemoteParty | None = None
+
+    def end(self, life: Life, party: RemoteParty | None) -> None:
+        """One of the two own ends closed; `party` is who was at the other end of it."""
+        if life is self.accepted:
+            self.accepted, self.client_party = None, party
+        elif life is self.called:
+            self.called, self.backend_party = None, party
 
 
 def key_of(row: Socket) -> Key:

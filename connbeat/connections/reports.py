@@ -3,10 +3,12 @@
 import errno
 from collections.abc import Callable
 
-from connbeat.connections.life import Life, life_id
+from connbeat.connections.life import Life, Relayed, life_id
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.published import PublishedPorts
+from connbeat.connections.relays import Relays
 from connbeat.model.connections import (
+    Address,
     ConnectionReport,
     Direction,
     DirectionSource,
@@ -42,11 +44,14 @@ class ReportMaker:
         containers: ContainerLookup,
         published: PublishedPorts,
         listeners_of: Callable[[int], ListenerTable],
+        *,
+        relays: Relays,
     ) -> None:
         self._id_prefix = id_prefix
         self._containers = containers
         self._published = published
         self._listeners_of = listeners_of
+        self._relays = relays
         self._suffixes: dict[EventKind, str] = {}
         self._suffixes_ns = -1
 
@@ -78,9 +83,34 @@ class ReportMaker:
             return None
         return self._containers.by_id(ref.id) or Container(ref.id, runtime=ref.runtime)
 
-    def _remote(self, life: Life) -> RemoteParty | None:
-        remote = self.as_remote(life.peer) if life.peer is not None else life.remote
-        if life.nat is None or (remote is not None and remote.container is not None):
+    def far_party(self, life: Life) -> RemoteParty | None:
+        """Who is at the other end of this life's own addresses, if that is known."""
+        return self.as_remote(life.peer) if life.peer is not None else life.remote
+
+    def beyond(self, relayed: Relayed, near: Life) -> tuple[RemoteParty | None, Address]:
+        """Whom the one at the other end of `near` really talks to; `near` is docker-proxy's."""
+        if near is relayed.called:
+            far, party, address = relayed.accepted, relayed.client_party, relayed.client
+        else:
+            far, party, address = relayed.called, relayed.backend_party, relayed.backend
+        return self.far_party(far) if far is not None else party, address
+
+    def _other_end(self, life: Life) -> tuple[RemoteParty | None, Address | None]:
+        """Who is at the other end, and its address if that is not the remote one."""
+        peer = life.peer
+        if peer is None:
+            return self._remote(life, life.nat), life.nat
+        if peer.relayed is not None:
+            remote, address = self.beyond(peer.relayed, peer)
+            if remote is None and peer is peer.relayed.accepted:
+                remote = self._remote(life, address)  # the container's end was not seen
+            return remote, address
+        nat = life.nat or self._relays.target_of(peer)
+        return self._remote(life, nat), nat
+
+    def _remote(self, life: Life, nat: Address | None) -> RemoteParty | None:
+        remote = self.far_party(life)
+        if nat is None or (remote is not None and remote.container is not None):
             return remote
         published = self._published.find(life)  # docker-proxy answers in the container's name
         if published is None:
@@ -94,7 +124,7 @@ class ReportMaker:
         make = self._listener if life.is_listener else self._connection
         return make(life, kind, now_ns)
 
-    def failed(self, trace: Trace, now_ns: int) -> ConnectionReport:
+    def failed(self, trace: Trace, now_ns: int, nat: Address | None = None) -> ConnectionReport:
         """A connect that came to nothing. It has this one event, so its id needs no cookie."""
         process = trace.process
         netns = process.netns if process is not None else 0
@@ -120,6 +150,7 @@ class ReportMaker:
             reported_ns=now_ns,
             counters=None,
             local=Party(owner, container),
+            nat=nat,
             failure=_FAILURES.get(trace.errno, "unknown"),
         )
 
@@ -144,6 +175,7 @@ class ReportMaker:
 
     def _connection(self, life: Life, kind: EventKind, now_ns: int) -> ConnectionReport:
         row = life.socket
+        remote, nat = self._other_end(life)
         return ConnectionReport(
             id=life.id,
             event_id=life.id + self._suffix(kind, now_ns),
@@ -163,8 +195,8 @@ class ReportMaker:
             reported_ns=now_ns,
             counters=row.counters,
             local=self._party(life),
-            remote=self._remote(life),
-            nat=life.nat,
+            remote=remote,
+            nat=nat,
         )
 
 

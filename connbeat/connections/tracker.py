@@ -10,7 +10,7 @@ at last as closed. One that opened and closed between two polls is one closed ev
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -22,10 +22,13 @@ from connbeat.connections.life import Life
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.namespace import NamespaceLives
 from connbeat.connections.pairs import PairIndex
+from connbeat.connections.patience import Patience
 from connbeat.connections.published import PublishedPorts
+from connbeat.connections.relays import Relays
 from connbeat.connections.reports import ReportMaker
 from connbeat.connections.schedule import Schedule
-from connbeat.model.addresses import is_loopback
+from connbeat.connections.translations import Translations, Translator
+from connbeat.model.addresses import Network, is_loopback
 from connbeat.model.connections import (
     Direction,
     DirectionSource,
@@ -73,11 +76,17 @@ class Tracker:
         containers: ContainerLookup,
         processes: ProcessRefresher,
         metrics: Metrics,
+        *,
+        translator: Translator,
     ) -> None:
         self._policy = policy
         self.coverage = Coverage()
         self._published = PublishedPorts(containers)
-        self._maker = ReportMaker(policy.id_prefix, containers, self._published, self._listeners)
+        self._translations = Translations(self._published, translator)
+        self._relays = Relays(metrics)
+        self._maker = ReportMaker(
+            policy.id_prefix, containers, self._published, self._listeners, relays=self._relays
+        )
         self._processes = processes
         self._metrics = metrics
         self._namespaces: dict[int, NamespaceLives] = {}
@@ -86,15 +95,23 @@ class Tracker:
         self._new: list[Life] = []
         self._accepted: list[Life] = []
         self._closed: list[Life] = []
+        self._heard: list[Life] = []
+        self._patience = Patience()
         self._failed: list[Trace] = []
         self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
         self._count = 0
         self._is_first_poll = True
 
-    def set_host(self, netns: int, addresses: frozenset[bytes]) -> None:
-        """The host's namespace and its interfaces' addresses: where ports are published."""
+    def set_host(
+        self, netns: int, addresses: frozenset[bytes], networks: Collection[Network] = ()
+    ) -> None:
+        """The host's namespace, its interfaces' addresses (where ports are published) and the
+        networks behind them.
+        """  # noqa: D205  one thought
         self._published.set_host(netns, addresses)
+        self._translations.set_host(netns, addresses, networks)
+        self._relays.set_host(addresses)
 
     def fold(self, snapshot: SocketSnapshot) -> None:
         namespace = self._namespace(snapshot.netns)
@@ -112,6 +129,7 @@ class Tracker:
 
     def fold_tick(self, tick: Tick) -> None:
         """Take in what the kernel told by itself: closes, and connects that failed."""
+        self._relays.fold(tick)
         for close in tick.closes:
             if close.trace is not None and close.trace.failed_ns:
                 continue  # told when it failed
@@ -122,7 +140,7 @@ class Tracker:
             life, is_new = ended
             is_first_seen = is_new or life.was_here
             life.finish(close)
-            self._closed.append(life)
+            self._heard.append(life)
             if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
                 self.coverage.take_up(netns)
             if is_new:
@@ -136,6 +154,7 @@ class Tracker:
 
     def know(self, netns: int, cookie: int, trace: Trace) -> None:
         """What the transitions told of a connection that is open and was folded."""
+        self._relays.disown(netns, trace)
         life = self._namespace(netns).lives.get(cookie)
         if life is None:
             return
@@ -171,17 +190,21 @@ class Tracker:
         """Owners by (namespace, inode). A life without an answer waits for the next poll."""
         for life in self._without_owner():
             life.attribution = answers.get((life.netns, life.inode))
+            if life.is_listener and life.attribution is not None:
+                self._learn_relay(life, life.attribution)
         self._accepted = [life for life in self._accepted if life.attribution is None]
 
-    def report(self, now_ns: int) -> Iterator[Report]:
+    def report(self, now_ns: int, *, is_last: bool = False) -> Iterator[Report]:
         """What is to be told after this poll, one at a time: there can be 200,000.
 
-        To be taken to its end before anything else is asked: what closed is forgotten there.
+        A connection whose other end may still come waits for the next turn, if this is not the
+        last. To be taken to its end before anything else is asked: what closed is forgotten there.
         """
         self._is_first_poll = False
         self._pair_born()
         new, self._new = self._new, []
-        closed, self._closed = self._closed, []
+        closed = self._closed + self._patience.settle(self._heard, self._ended, is_last=is_last)
+        self._closed, self._heard = [], []
         self._decide_directions(new)
         self._decide_directions(closed)
         told: Counter[EventKind] = Counter()
@@ -198,7 +221,8 @@ class Tracker:
                 self._remove(life)
             # Nobody will be asked whose a closed one was, least of all in a namespace that is gone.
             self._accepted = [life for life in self._accepted if life.closed_ns is None]
-            self._ended |= {life.netns for life in closed if self._is_over(life.netns)}
+            over = {life.netns for life in closed if self._is_over(life.netns)}
+            self._ended |= over - self._patience.namespaces()
             for netns in self._ended:
                 self._namespaces.pop(netns, None)
             self._ended.clear()
@@ -235,9 +259,15 @@ class Tracker:
     def _pair_born(self) -> None:
         born, self._born = self._born, []
         connections = [life for life in born if not life.is_listener]
+        self._relays.link(connections)
         for life in connections:
             life.nat = self._published.behind(life)
         self._pairs.add(connections)
+        translated = self._translations.find(connections)
+        for life, real in translated:
+            self._pairs.discard(life)
+            life.nat = real
+        self._pairs.add([life for life, _ in translated])
 
     def _reports(
         self, new: Iterable[Life], closed: Iterable[Life], now_ns: int
@@ -247,8 +277,8 @@ class Tracker:
         for life in closed:
             yield self._maker.report(life, EventKind.CLOSED, now_ns)
         failed, self._failed = self._failed, []
-        for trace in failed:
-            yield self._maker.failed(trace, now_ns)
+        for trace, nat in zip(failed, self._translations.of_failed(failed), strict=True):
+            yield self._maker.failed(trace, now_ns, nat)
 
     def _first_reports(self, new: Iterable[Life], now_ns: int) -> Iterator[Report]:
         for life in new:
@@ -331,14 +361,31 @@ class Tracker:
         self._namespaces[life.netns].remove(life)
         self._count -= 1
         if life.is_listener:
+            self._forget_relay(life)
             return
+        relayed = life.relayed
+        if relayed is not None:
+            beyond = self._maker.beyond(relayed, life)
+            relayed.end(life, self._maker.far_party(life))
+            if life.peer is not None:
+                life.peer.remote, life.peer.nat = beyond
         peer, life.peer = life.peer, None
         if peer is None:
             if life.remote is None:  # otherwise it had a partner, and stands there no more
                 self._pairs.discard(life)
-        else:
-            peer.peer = None
-            peer.remote = self._maker.as_remote(life) if peer.closed_ns is None else _TOLD
+            return
+        peer.peer = None
+        if relayed is None:
+            is_asked = peer.closed_ns is None or peer.relayed is not None
+            peer.remote = self._maker.as_remote(life) if is_asked else _TOLD
+
+    def _learn_relay(self, life: Life, attribution: Attribution) -> None:
+        if isinstance(attribution.owner, Process):
+            self._relays.learn(attribution.owner, life.socket.local_ip, life.socket.local_port)
+
+    def _forget_relay(self, life: Life) -> None:
+        if life.attribution is not None and isinstance(life.attribution.owner, Process):
+            self._relays.forget(life.attribution.owner.pid)
 
     def _is_told(self, report: Report) -> bool:
         owner = report.local.owner

@@ -167,6 +167,8 @@ def ask(sock: socket.socket, request: bytes, sequence: int) -> tuple[bytes, Data
                 frame = parse_datagram(data, sequence)
             except NotFound:
                 return None
+            if frame.is_malformed:
+                raise Malformed("an answer does not follow netlink's framing")
             if frame.messages:
                 return data, frame
     except OSError as error:

@@ -12,6 +12,7 @@ from socket import ntohs
 
 from connbeat.errors import DumpInterrupted, Malformed
 from connbeat.linux import netlink
+from connbeat.model.addresses import unmap
 from connbeat.model.sockets import V4_MAPPED, Counters, Socket, TcpState
 
 TCPDIAG_GETSOCK = 18
@@ -30,6 +31,8 @@ _INET_DIAG_CGROUP_ID = 21
 # family state timer retrans | sport dport | src | dst | if | cookie | expires rq wq uid inode
 _row = struct.Struct("=BBBBHH16s16sIQIIIII")
 ROW_BYTES = _row.size
+# the same, of a socket that is no more: no state, no timer, no owner
+_last_row = struct.Struct("=B3xHH16s16sIQ4xII8x")
 _COOKIE_OFFSET = 44
 _attribute = struct.Struct("=HH")
 _u32 = struct.Struct("=I")
@@ -43,6 +46,10 @@ _info_long = struct.Struct("=68xI28xI16xQQ8xI52xQQ")
 _FIN_RECEIVED = frozenset({TcpState.CLOSE_WAIT, TcpState.LAST_ACK, TcpState.CLOSING})
 #: States in which neither our FIN counts in tcpi_bytes_acked nor is the SYN still on its way.
 _SYN_COUNTED = frozenset({TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
+_CLOSE = int(TcpState.CLOSE)
+
+#: Where something begins and ends in a datagram.
+Span = tuple[int, int]
 
 
 def pack_dump_request(sequence: int, states: int = ALL_STATES) -> bytes:
@@ -67,7 +74,7 @@ def parse_rows(data: bytes, frame: netlink.Datagram) -> tuple[list[Socket], int]
     return sockets, malformed
 
 
-def _parse_row(data: bytes, start: int, end: int, *, has_fin: bool | None = None) -> Socket | None:
+def _parse_row(data: bytes, start: int, end: int) -> Socket | None:
     (
         family, state, _, _, local_port, remote_port, local, remote,
         interface, cookie, _, rqueue, wqueue, uid, inode,
@@ -82,13 +89,10 @@ def _parse_row(data: bytes, start: int, end: int, *, has_fin: bool | None = None
         if remote.startswith(V4_MAPPED):
             remote = remote[12:]
     info, cgroup_id, is_v6_only = _parse_attributes(data, start + ROW_BYTES, end)
-    if has_fin is None:
-        has_fin = state in _FIN_RECEIVED
-    elif rqueue:
-        has_fin = True
     counters = None
     if info is not None:
-        counters = parse_tcp_info(data, info, state, wqueue, has_fin=has_fin)
+        fin = 1 if state in _FIN_RECEIVED else 0
+        counters = parse_tcp_info(data, info, fin, can_tell=state in _SYN_COUNTED and not wqueue)
     return Socket(
         family, state, local, ntohs(local_port), remote, ntohs(remote_port),
         interface, cookie, inode, uid, rqueue, wqueue, cgroup_id, is_v6_only, counters,
@@ -96,8 +100,8 @@ def _parse_row(data: bytes, start: int, end: int, *, has_fin: bool | None = None
 
 
 # netlink.iter_attributes, without its generator: this runs 40,000 times in a dump.
-def _parse_attributes(data: bytes, start: int, end: int) -> tuple[slice | None, int, bool]:
-    info: slice | None = None
+def _parse_attributes(data: bytes, start: int, end: int) -> tuple[Span | None, int, bool]:
+    info: Span | None = None
     cgroup_id = 0
     is_v6_only = False
     unpack = _attribute.unpack_from
@@ -106,7 +110,7 @@ def _parse_attributes(data: bytes, start: int, end: int) -> tuple[slice | None, 
         if length < 4 or length > end - start:
             break
         if kind == _INET_DIAG_INFO:
-            info = slice(start + 4, start + length)
+            info = start + 4, start + length
         elif kind == _INET_DIAG_CGROUP_ID:
             if length >= 12:
                 cgroup_id = _u64.unpack_from(data, start + 4)[0]
@@ -116,35 +120,30 @@ def _parse_attributes(data: bytes, start: int, end: int) -> tuple[slice | None, 
     return info, cgroup_id, is_v6_only
 
 
-def parse_tcp_info(
-    data: bytes, info: slice, state: int, wqueue: int, *, has_fin: bool
-) -> Counters | None:
+def parse_tcp_info(data: bytes, info: Span, fin: int, *, can_tell: bool) -> Counters | None:
     """Counters from the `tcp_info` at `info`; None if it is too short to have any.
 
     Payload only: `tcpi_bytes_sent` has neither SYN nor FIN, `tcpi_bytes_received` counts the other
-    side's FIN once it came (`has_fin`). `wqueue` (bytes not yet acknowledged) tells whether all was
-    acknowledged: only then are the counters of one moment, and the caller's SYN shows.
+    side's FIN once it came (`fin` is 1). `can_tell`: all is acknowledged and our own FIN not under
+    way; only then are the counters of one moment, and the caller's SYN shows.
     """
-    size = info.stop - info.start
-    if size >= _info_long.size:
+    start, end = info
+    if end - start >= _info_long.size:
         rtt, retransmits, acked, received, notsent, sent, repeated = _info_long.unpack_from(
-            data, info.start
+            data, start
         )
+        sent = sent - repeated if sent > repeated else 0
         excess: int | None = None
-        if state in _SYN_COUNTED and wqueue == 0 and notsent == 0:
-            difference = acked - (sent - repeated)
-            excess = difference if difference in (0, 1) else None
-        return Counters(
-            max(0, sent - repeated), max(0, received - has_fin), retransmits, rtt, excess
-        )
-    if size >= _info_short.size:
-        rtt, retransmits, acked, received = _info_short.unpack_from(data, info.start)
-        payload = received - 1 if has_fin and received else received
-        return Counters(acked, payload, retransmits, rtt, None)
+        if can_tell and notsent == 0 and 0 <= acked - sent <= 1:
+            excess = acked - sent
+        return Counters(sent, received - fin if received else 0, retransmits, rtt, excess)
+    if end - start >= _info_short.size:
+        rtt, retransmits, acked, received = _info_short.unpack_from(data, start)
+        return Counters(acked, received - fin if received else 0, retransmits, rtt, None)
     return None
 
 
-def frame_destroyed(data: bytes) -> list[tuple[int, int]]:
+def frame_destroyed(data: bytes) -> list[Span]:
     """Where each row of a SKNLGRP_INET_TCP_DESTROY datagram begins and ends. Raises CaptureError.
 
     The kernel sends one a datagram; that one needs no frame.
@@ -162,14 +161,46 @@ def cookie_of(data: bytes, start: int, end: int) -> int:
     return _u64.unpack_from(data, start + _COOKIE_OFFSET)[0] if end - start >= ROW_BYTES else 0
 
 
-def parse_destroyed(data: bytes, start: int, end: int, *, has_fin: bool) -> Socket | None:
+def parse_destroyed(data: bytes, start: int, end: int, *, has_fin: bool | None) -> Socket | None:
     """The row of a destroyed socket; None if it does not follow the format.
 
-    Its state is CLOSE whatever it was, uid and inode are 0. `has_fin`: the other side's FIN is
-    known to have come, and counts in `tcpi_bytes_received`. So it did if something is left that
-    nobody read: after a close() that can only be the FIN, or data that came after it.
+    Its state is CLOSE whatever it was, uid and inode are 0. `has_fin`: whether the other side's FIN
+    came, and counts in `tcpi_bytes_received`. Where nobody knows (None) it did if something is left
+    that nobody read: after an orderly close() that can only be the FIN. A socket that was reset on
+    purpose (SO_LINGER 0) has lost its counters with its remote port: it has none.
     """
-    return _parse_row(data, start, end, has_fin=has_fin) if end - start >= ROW_BYTES else None
+    if end - start < ROW_BYTES:
+        return None
+    family, local_port, remote_port, local, remote, interface, cookie, rqueue, wqueue = (
+        _last_row.unpack_from(data, start)
+    )
+    if family == socket.AF_INET:
+        local, remote = local[:4], remote[:4]
+    elif family == socket.AF_INET6:
+        local, remote = unmap(local), unmap(remote)
+    else:
+        return None
+    counters = None
+    if remote_port:
+        info = _find_info(data, start + ROW_BYTES, end)
+        if info is not None:
+            fin = 1 if has_fin or (has_fin is None and rqueue) else 0
+            counters = parse_tcp_info(data, info, fin, can_tell=False)
+    return Socket(
+        family, _CLOSE, local, ntohs(local_port), remote, ntohs(remote_port),
+        interface, cookie, 0, 0, rqueue, wqueue, 0, False, counters,
+    )  # fmt: skip
+
+
+def _find_info(data: bytes, start: int, end: int) -> Span | None:
+    while end - start >= 4:
+        length, kind = _attribute.unpack_from(data, start)
+        if length < 4 or length > end - start:
+            break
+        if kind == _INET_DIAG_INFO:
+            return start + 4, start + length
+        start += (length + 3) & ~3
+    return None
 
 
 def pack_get_request(sequence: int, wanted: Socket) -> bytes:

@@ -19,13 +19,15 @@ import msgspec
 
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.ring_buffer import HEADER_BYTES
 
 #: Where distributions mount it; the second came with debugfs before Linux 4.1.
 MOUNT_POINTS = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 
 _INSTANCE = re.compile(r"connbeat-[a-z]+-(\d+)-(\d+)")
 _FIELD = re.compile(r"\tfield:([^;]*);\toffset:(\d+);\tsize:(\d+);\tsigned:([01]);")
-_NAME = re.compile(r"(\w+)(?:\[\d*\])?$")
+# Linux 5.17 to 6.2 say `comm[TASK_COMM_LEN]`, the others `comm[16]`.
+_NAME = re.compile(r"(\w+)(?:\[\w*\])?$")
 _INTEGERS = {1: "Bb", 2: "Hh", 4: "Ii", 8: "Qq"}
 
 _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432  # the same on every architecture
@@ -176,10 +178,9 @@ class TraceInstance:
             self.close()
             raise _failure(error, str(self._folder)) from error
 
-    def read_pages(self, page_bytes: int, limit: int) -> tuple[list[bytes], bool]:
-        """The pages that are there, at most `limit` of each processor; whether some are left."""
+    def read_pages(self, page_bytes: int, limit: int) -> list[bytes]:
+        """The pages that are there, at most `limit` of each processor."""
         pages: list[bytes] = []
-        is_cut = False
         try:
             for pipe in self.pipes:
                 for _ in range(limit):
@@ -187,25 +188,16 @@ class TraceInstance:
                     if not page:
                         break
                     pages.append(page)
-                else:
-                    is_cut = True
         except OSError as error:
             raise CaptureError(f"trace pages not read: {error.strerror}") from error
-        return pages, is_cut
+        return pages
 
-    def exists(self) -> bool:
-        """False once somebody removed the instance or unmounted tracefs under us."""
-        return self._folder.is_dir()
-
-    def overruns(self) -> int:
-        """Events the kernel overwrote since the start, over all processors."""
-        total = 0
-        with contextlib.suppress(OSError):
-            for folder in (self._folder / "per_cpu").iterdir():
-                for line in (folder / "stats").read_text().splitlines():
-                    if line.startswith("overrun:"):
-                        total += int(line.split()[1])
-        return total
+    def is_recording(self) -> bool:
+        """False once somebody switched it off, or removed it or unmounted tracefs under us."""
+        try:
+            return (self._folder / "tracing_on").read_text().strip() == "1"
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Stop, let go, and remove the instance. Never raises; closing twice is harmless."""
@@ -225,13 +217,18 @@ class TraceInstance:
 
 
 def page_size(tracefs: Tracefs) -> int:
-    """Bytes of one page of the buffers, its header included."""
+    """Bytes of one page of the buffers, its header included.
+
+    Raises CaptureError where the header is not the one `ring_buffer` reads: of a 32-bit kernel.
+    """
     try:
         text = (tracefs.root / "events/header_page").read_text()
     except OSError as error:
         raise _failure(error, "events/header_page") from error
     for declaration, offset, size, _ in _FIELD.findall(text):
         if declaration.endswith(" data"):
+            if int(offset) != HEADER_BYTES:
+                raise CaptureError("trace pages of 32-bit kernels are not read")
             return int(offset) + int(size)
     raise Malformed(f"events/header_page: {text[:80]!r}")
 
@@ -260,7 +257,7 @@ def _mount_detached() -> int:
         result = int(libc.syscall(ctypes.c_long(number), *arguments))
         if result < 0:
             code = ctypes.get_errno()
-            raise _failure(OSError(code, os.strerror(code)), "tracefs, not mounted here,")
+            raise _failure(OSError(code, os.strerror(code)), "a mount of tracefs")
         return result
 
     context = call(_SYS_FSOPEN, b"tracefs", _FSOPEN_CLOEXEC)

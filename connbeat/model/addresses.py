@@ -4,6 +4,8 @@ import functools
 import ipaddress
 import socket
 
+import msgspec
+
 from connbeat.model.sockets import V4_MAPPED
 
 _LOOPBACK_V6 = b"\x00" * 15 + b"\x01"
@@ -38,3 +40,24 @@ def is_loopback(packed: bytes) -> bool:
 def is_link_local(packed: bytes) -> bool:
     """fe80::/10: the address means something only together with an interface."""
     return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+
+
+class Network(msgspec.Struct, frozen=True, gc=False):
+    """Addresses of `ip_bytes` that share all but their last `host_bits` with `prefix`."""
+
+    ip_bytes: int
+    host_bits: int
+    prefix: int
+
+    def __contains__(self, packed: bytes) -> bool:
+        return (
+            len(packed) == self.ip_bytes and int.from_bytes(packed) >> self.host_bits == self.prefix
+        )
+
+
+def network_of(packed: bytes, prefix_bits: int) -> Network:
+    """The network that an address of an interface stands in. Raises ValueError."""
+    host_bits = len(packed) * 8 - prefix_bits
+    if host_bits < 0:
+        raise ValueError(f"a prefix of {prefix_bits} bits in {len(packed)} bytes")
+    return Network(len(packed), host_bits, int.from_bytes(packed) >> host_bits)

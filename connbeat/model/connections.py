@@ -8,6 +8,9 @@ from connbeat.model.containers import Container
 from connbeat.model.processes import Owner, Process
 from connbeat.model.sockets import Counters
 
+#: Both ends of a connection as one of them sees it: its own packed address and port, the other's.
+FourTuple = tuple[bytes, int, bytes, int]
+
 
 class EventKind(enum.StrEnum):
     """The steps of a life; published as `connection.event` and `listener.event`."""

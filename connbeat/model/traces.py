@@ -16,7 +16,8 @@ class Trace:
     `process` called connect(), or closed an accepted connection in its own context; None where
     nobody is known. `errno` is the error of a connect that failed, 0 if none was told; `cookie`
     and `closed_ns` are 0 until the socket was destroyed. Addresses packed; the local port of a
-    connect() is 0 until its first answer. Times are CLOCK_MONOTONIC.
+    connect() is 0 until its first answer. `has_peer_closed`: whether the other side's FIN came,
+    None where the transitions do not tell. Times are CLOCK_MONOTONIC.
     """
 
     __slots__ = (
@@ -50,7 +51,7 @@ class Trace:
         self.process: Process | None = None
         self.is_established = False
         self.is_listener = False
-        self.has_peer_closed = False
+        self.has_peer_closed: bool | None = None
         self.errno = 0
         self.failed_ns = 0
         self.cookie = 0
@@ -73,8 +74,9 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 class Tick(msgspec.Struct, frozen=True):
     """What one look into the kernel's notifications gave.
 
-    `opened` are connections and listeners that opened since the last tick and are still open,
-    `failed` connects that came to nothing. `is_lossy`: notifications were lost, so that only a dump
+    `established` are connections and listeners that opened since the last tick, `opened` those of
+    them that are still open, `failed` connects that came to nothing; all of it happened before
+    `until_ns`. `is_lossy`: notifications were lost, so that only a dump
     can tell what is open now.
     """
 
@@ -82,6 +84,8 @@ class Tick(msgspec.Struct, frozen=True):
     opened: Sequence[Trace] = ()
     failed: Sequence[Trace] = ()
     is_lossy: bool = False
+    established: Sequence[Trace] = ()
+    until_ns: int = 0
 
 
 class ProcessSink(Protocol):
@@ -91,11 +95,11 @@ class ProcessSink(Protocol):
     answers for that moment. Times are CLOCK_MONOTONIC.
     """
 
-    def forked(self, parent: int, child: int, time_ns: int) -> None: ...
+    def forked(self, parent: int, child: int, *, is_thread: bool) -> None: ...
 
     def executed(self, pid: int, file_name: str, time_ns: int) -> None: ...
 
-    def exited(self, pid: int, comm: str, time_ns: int) -> None: ...
+    def exited(self, pid: int, time_ns: int) -> None: ...
 
     def process_of(self, thread: int, time_ns: int) -> Process | None:
         """The process that this thread belongs to now, at the event that is being read."""

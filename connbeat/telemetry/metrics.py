@@ -64,6 +64,10 @@ class Metric(enum.Enum):
         "connbeat_trace_pages_lost_total",
         "Pages of the trace before which records were overwritten; a dump heals what it can.",
     )
+    TRACE_RECORDS_LOST = _counter(
+        "connbeat_trace_records_lost_total",
+        "Records overwritten before them, as far as the kernel counted.",
+    )
     TRACE_PAGES_BAD = _counter(
         "connbeat_trace_pages_bad_total", "Pages of the trace that made no sense. Please report it."
     )
@@ -82,6 +86,16 @@ class Metric(enum.Enum):
     EXECS_OVER_BUDGET = _counter(
         "connbeat_execs_over_budget_total",
         "Processes not read at their exec, because there were too many in that second.",
+    )
+    NAT_LOOKUPS = _counter(
+        "connbeat_nat_lookups_total", "Connections asked for in the kernel's connection tracking."
+    )
+    NAT_TRANSLATED = _counter(
+        "connbeat_nat_translated_total", "Of those, how many have another address at the other end."
+    )
+    NAT_LOOKUPS_FAILED = _counter(
+        "connbeat_nat_lookups_failed_total",
+        "Questions that the connection tracking did not answer; their connections have no `nat`.",
     )
     NAMESPACES = _gauge("connbeat_namespaces", "Network namespaces known, by rung.", "rung")
     # attribution
@@ -112,6 +126,12 @@ class Metric(enum.Enum):
     REPORTS_FAILED = _counter(
         "connbeat_reports_failed_total",
         "Reports lost to an error of our own; the log has the traceback. Please report it.",
+    )
+    RELAYED = _counter(
+        "connbeat_relayed_total",
+        "Calls of docker-proxy, by outcome: joined to the connection they serve, or ambiguous "
+        "(several waited at that moment; the container's event names docker-proxy then).",
+        "outcome",
     )
     CONNECTIONS_OVER_LIMIT = _counter(
         "connbeat_connections_over_limit_total",

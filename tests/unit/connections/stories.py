@@ -5,11 +5,17 @@ assert story.poll(0, WEB) == ["ongoing 0.0.0.0:80"]
 assert story.poll(2, WEB, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.model.addresses import format_ip
-from connbeat.model.connections import ConnectionReport, ListenerReport, Report
+from connbeat.model.connections import (
+    Address,
+    ConnectionReport,
+    FourTuple,
+    ListenerReport,
+    Report,
+)
 from connbeat.model.processes import Attribution, Process, UnknownReason, Wanted
 from connbeat.model.sockets import Socket, SocketSnapshot
 from connbeat.telemetry.metrics import Metrics
@@ -22,7 +28,8 @@ class Story:
     """The tracker and its world: whoever holds inode n is process n unless `owners` differs.
 
     `undecided` are inodes nobody has an answer for yet, `ended` pids that are no more.
-    `asked` is what the tracker wanted to know at the last poll, `reports` what it said.
+    `translated` is what the kernel says of connections that are translated, `lookups` those it was
+    asked for. `asked` is what the tracker wanted to know at the last poll, `reports` what it said.
     """
 
     def __init__(
@@ -39,6 +46,8 @@ class Story:
         self.undecided: set[int] = set()
         self.ended: set[int] = set()
         self.asked: list[Wanted] = []
+        self.translated: dict[FourTuple, Address] = {}
+        self.lookups: list[FourTuple] = []
         self.reports: list[Report] = []
         policy = TrackerPolicy(
             id_prefix="h",
@@ -47,10 +56,16 @@ class Story:
             own_pid=own_pid,
             with_host=with_host,
         )
-        self.tracker = Tracker(policy, containers or FakeContainers(), self, self.metrics)
+        self.tracker = Tracker(
+            policy, containers or FakeContainers(), self, self.metrics, translator=self
+        )
 
     def current(self, process: Process, _now_ns: int) -> Process | None:
         return None if process.pid in self.ended else process
+
+    def real_remotes(self, asked: Sequence[FourTuple]) -> list[Address | None]:
+        self.lookups += asked
+        return [self.translated.get(ends) for ends in asked]
 
     def poll(
         self, second: float, *tables: Socket | SocketSnapshot, gone: Collection[int] = ()

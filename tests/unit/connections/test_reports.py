@@ -3,6 +3,7 @@ import msgspec
 from connbeat.connections.life import Life, key_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.published import PublishedPorts
+from connbeat.connections.relays import Relays
 from connbeat.connections.reports import ReportMaker
 from connbeat.model.addresses import parse_ip
 from connbeat.model.connections import (
@@ -17,6 +18,7 @@ from connbeat.model.connections import (
 from connbeat.model.containers import Container, PublishedPort
 from connbeat.model.processes import Attribution, ContainerRef, UnknownReason
 from connbeat.model.sockets import Socket, TcpState
+from connbeat.telemetry.metrics import Metrics
 from tests.builders import FakeContainers, address, counters, listening, owned, process, row
 
 WEB_ID = "c" * 64
@@ -36,7 +38,9 @@ class Desk:
         published = PublishedPorts(containers)
         published.set_host(1, frozenset({parse_ip("192.168.2.243")}))
         self.listeners = ListenerTable()
-        self.maker = ReportMaker("h", containers, published, lambda _: self.listeners)
+        self.maker = ReportMaker(
+            "h", containers, published, lambda _: self.listeners, relays=Relays(Metrics())
+        )
 
     def listen(self, pid: int) -> None:
         web = life(WEB)

@@ -1,0 +1,130 @@
+"""Joins: close messages to the traces of the same sockets, by the cookie. Pure.
+
+A message has the final counters and the namespace, a trace the times, the process and the
+addresses that a reset loses. A message without a trace is told as it is (rung 2 alone, or a record
+was lost), a trace without a message without counters (it was lost, or its namespace is not heard).
+Each socket is told once, whichever comes late.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import msgspec
+
+from connbeat.errors import CaptureError
+from connbeat.linux.sock_diag import cookie_of, frame_destroyed, parse_destroyed
+from connbeat.model.sockets import Socket, TcpState
+from connbeat.model.traces import Close, Trace
+
+#: A trace is told without counters once the messages of traces that ended so much later came, or
+#: none at all for so long: the kernel sends them from a worker that a busy host lets wait.
+_OVERTAKEN_NS = 1_000_000_000
+_SILENCE_NS = 5_000_000_000
+#: Cookies told, whose messages may still come, or come again.
+_TOLD = 50_000
+
+#: Namespace (0: nobody knows), datagram, and whether another socket may hear the same.
+Heard = tuple[int, bytes, bool]
+
+
+class CloseJoiner:
+    """Mutable, one owner. `covers` tells whether the closes of a namespace are heard, and known to
+    be from there.
+    """  # noqa: D205  one thought
+
+    def __init__(self, covers: Callable[[int], bool]) -> None:
+        self._covers = covers
+        self._newest_joined_ns = 0
+        self._told: dict[int, None] = {}
+        #: Messages and rows that did not follow the format.
+        self.malformed = 0
+
+    def join(self, heard: Iterable[Heard], waiting: dict[int, Trace], now_ns: int) -> list[Close]:
+        """The closes of these messages; the traces that they end are taken out of `waiting`."""
+        closes: list[Close] = []
+        for where, data, may_repeat in heard:
+            try:
+                spans = frame_destroyed(data)
+            except CaptureError:
+                self.malformed += 1
+                continue
+            for start, end in spans:
+                cookie = cookie_of(data, start, end)
+                if cookie in self._told:
+                    continue
+                trace = waiting.get(cookie)
+                has_fin = trace.has_peer_closed if trace is not None else None
+                row = parse_destroyed(data, start, end, has_fin=has_fin)
+                if row is None:
+                    self.malformed += 1
+                    continue
+                if may_repeat:
+                    self._told[cookie] = None
+                if trace is None:
+                    closes.append(Close(where, row, now_ns, None))
+                else:
+                    del waiting[cookie]
+                    closes.append(self._joined(where, row, trace))
+        self._forget()
+        return closes
+
+    def late(self, waiting: dict[int, Trace], until_ns: int, *, are_heard: bool) -> list[Close]:
+        """Traces that ended and whose message was lost or is not heard; nothing is (`are_heard`
+        false) where there is no socket for it.
+        """  # noqa: D205  one thought
+        late: list[Close] = []
+        for trace in waiting.values():  # in the order of their ends
+            is_overtaken = self._newest_joined_ns - trace.closed_ns > _OVERTAKEN_NS
+            is_due = is_overtaken or until_ns - trace.closed_ns >= _SILENCE_NS
+            if are_heard and not is_due:
+                break
+            late.append(Close(_netns_of(trace), _socket_of(trace), trace.closed_ns, trace))
+        for close in late:
+            del waiting[close.socket.cookie]
+            self._told[close.socket.cookie] = None
+        self._forget()
+        return late
+
+    def _joined(self, where: int, row: Socket, trace: Trace) -> Close:
+        if trace.closed_ns > self._newest_joined_ns:  # noqa: PLR1730  `max` costs five times that
+            self._newest_joined_ns = trace.closed_ns
+        if not row.remote_port:
+            row = _located(row, trace)
+        process = trace.process
+        if process is not None and process.netns != where:
+            where = self._where(where, process.netns)
+        return Close(where, row, trace.closed_ns, trace)
+
+    def _where(self, told: int, of_process: int) -> int:
+        """The namespace of the message, unless nobody knows it, or its id is another's by now: the
+        process' own is new then, and not heard under an id yet.
+        """  # noqa: D205  one thought
+        if not told or (of_process and not self._covers(of_process)):
+            return of_process
+        return told
+
+    def _forget(self) -> None:
+        for cookie in list(islice(self._told, max(0, len(self._told) - _TOLD))):
+            del self._told[cookie]
+
+
+def _netns_of(trace: Trace) -> int:
+    return trace.process.netns if trace.process is not None else 0
+
+
+def _located(row: Socket, trace: Trace) -> Socket:
+    """With the addresses that only the transitions know: a reset loses them before the end."""
+    return msgspec.structs.replace(
+        row,
+        local_ip=trace.local_ip or row.local_ip,
+        local_port=trace.local_port or row.local_port,
+        remote_ip=trace.remote_ip or row.remote_ip,
+        remote_port=trace.remote_port,
+    )
+
+
+def _socket_of(trace: Trace) -> Socket:
+    return Socket(
+        trace.family, TcpState.CLOSE, trace.local_ip, trace.local_port, trace.remote_ip,
+        trace.remote_port, 0, trace.cookie, 0, 0, 0, 0, 0, False, None,
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""Connects that come to nothing: each is told once, with its reason and whose it was."""
+
+import errno
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.system.bursts import KernelAgent, Load, Truth, kind_of, moment
+from tests.system.harness import Document, Netns, call
+from tests.system.peers import BINARY, Peers
+
+IP = "127.0.0.1"
+CLOSED, DROPPED, REJECTED = 2001, 2002, 2003
+KINDS: dict[str, tuple[int, Truth]] = {
+    "refused": (40, {"port": CLOSED, "how": "blocking"}),
+    "refused later": (10, {"port": CLOSED, "how": "waiting"}),
+    "timeout": (20, {"port": DROPPED, "how": "waiting", "user_timeout_ms": 300}),
+    "cancelled": (20, {"port": DROPPED, "how": "cancelled"}),
+    "unreachable": (10, {"port": REJECTED, "how": "patient"}),
+}
+ERRNO = {
+    "refused": errno.ECONNREFUSED,
+    "timeout": errno.ETIMEDOUT,
+    "unreachable": errno.EHOSTUNREACH,
+    "cancelled": errno.EINPROGRESS,
+}
+
+
+@pytest.fixture(scope="module")
+def room(peers: Peers) -> Netns:
+    """A namespace in which one port swallows everything and one host cannot be reached."""
+    netns = peers.netns("kernel-failures")
+    inside = ("ip", "netns", "exec", netns.name)
+    rule = (*inside, "iptables", "-w", "-A", "INPUT", "-p", "tcp", "--dport")
+    call(*rule, str(DROPPED), "-j", "DROP")
+    call(*rule, str(REJECTED), "-j", "REJECT", "--reject-with", "icmp-host-unreachable")
+    return netns
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory, room: Netns) -> Iterator[KernelAgent]:
+    assert room.inode
+    with KernelAgent(tmp_path_factory.mktemp("agent")) as started:
+        started.wait_ready()
+        yield started
+
+
+def inside(room: Netns, action: str, **arguments: object) -> Load:
+    return Load(action, before=("ip", "netns", "exec", room.name), **arguments)
+
+
+def test_a_hundred_failed_connects_are_each_told_once_with_their_reason(
+    agent: KernelAgent, room: Netns
+) -> None:
+    wanted = [
+        {"ip": IP, "kind": kind.split()[0], **what}
+        for kind, (count, what) in KINDS.items()
+        for _ in range(count)
+    ]
+    with inside(room, "fail", wanted=wanted) as load:
+        truth = load.go()
+    for one in truth:
+        assert one["errno"] == ERRNO[one["kind"]], one
+    agent.wait_for(in_room(room), "failures", count=100)
+    agent.await_polls(3)
+
+    events = agent.found(in_room(room))
+    assert {kind_of(it) for it in events} == {"failed"}
+    told = Counter((one["kind"], one["local_port"], one["port"]) for one in truth)
+    assert Counter(as_told(it) for it in events) == told
+    assert len(events) == 100
+    assert {it["local_process"]["pid"] for it in events} == {load.pid}
+    assert {it["local_process"]["binary"] for it in events} == {BINARY}
+    assert {(it["local_ip"], it["remote_ip"]) for it in events} == {(IP, IP)}
+    assert {it["connection"]["direction"] for it in events} == {"outbound"}
+    assert {it["connection"]["direction_source"] for it in events} == {"transition"}
+    for event in events:
+        lasted = event["connection"]["duration_ms"]
+        if event["connection"]["failure"] == "timeout":
+            assert 250 < lasted < 3000, event
+        else:
+            assert 0 <= lasted < 1500, event
+
+
+def in_room(room: Netns) -> Callable[[Document], bool]:
+    return lambda it: "connection" in it and it["connection"]["netns"] == room.inode
+
+
+def as_told(event: Document) -> tuple[str, int, int]:
+    return event["connection"]["failure"], event["local_port"], event["remote_port"]

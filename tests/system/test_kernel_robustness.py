@@ -1,0 +1,264 @@
+"""What goes wrong around the agent: it says so, falls back, and comes back; nothing stays open."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from connbeat.linux.tracefs import Tracefs, open_tracefs
+from tests.system.bursts import KernelAgent, Load, Truth, kind_of
+from tests.system.harness import Document, Netns, call, wait_until
+from tests.system.peers import BINARY, Peer, Peers, Sock, closed, kinds_of, linked
+
+BURST = 100
+#: An instance that was lost is made again after so long.
+REOPEN_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def tracefs() -> Iterator[Tracefs]:
+    opened = open_tracefs()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., KernelAgent]]:
+    """Starts agents, and ends those that are left."""
+    agents: list[KernelAgent] = []
+
+    def start_one(*options: str, before: tuple[str, ...] = ()) -> KernelAgent:
+        folder = tmp_path / f"agent-{len(agents)}"
+        folder.mkdir()
+        agents.append(KernelAgent(folder, *options, before=before))
+        return agents[-1]
+
+    yield start_one
+    for agent in agents:
+        if agent.process.poll() is None:
+            agent.stop()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelAgent]:
+    with KernelAgent(tmp_path_factory.mktemp("agent")) as started:
+        started.wait_ready()
+        yield started
+
+
+def instances_of(agent: KernelAgent, tracefs: Tracefs) -> list[str]:
+    names = [folder.name for folder in (tracefs.root / "instances").iterdir()]
+    return [name for name in names if f"-{agent.process.pid}-" in name]
+
+
+def burst(*agents: KernelAgent, before: tuple[str, ...] = ()) -> list[dict[tuple[int, int], Truth]]:
+    """What each agent told of a burst, by the ends' ports; that it is all of it is checked."""
+    with Load("burst", count=BURST, before=before) as load:
+        truth = load.go()
+        told = [agent.await_about(truth["port"], 2 * BURST, load.netns) for agent in agents]
+    ports = {one["port"] for one in truth["connections"]}
+    wanted = {(port, truth["port"]) for port in ports} | {(truth["port"], port) for port in ports}
+    found = []
+    for events in told:
+        ends = [it for it in events if kind_of(it) == "closed"]
+        assert len(ends) == 2 * BURST
+        by_ports = {(it["local_port"], it["remote_port"]): it for it in ends}
+        assert by_ports.keys() == wanted
+        found.append(by_ports)
+    return found
+
+
+def sources(told: dict[tuple[int, int], Document]) -> set[str]:
+    return {it["connection"]["direction_source"] for it in told.values()}
+
+
+# The agent's own end, and another one beside it
+
+
+def test_a_stopped_agent_leaves_nothing_and_a_killed_one_is_cleared_up_after(
+    start: Callable[..., KernelAgent], tracefs: Tracefs
+) -> None:
+    killed = start().wait_ready()
+    left = instances_of(killed, tracefs)
+    assert len(left) == 2  # transitions and execs
+    killed.process.kill()
+    killed.process.wait()
+    assert instances_of(killed, tracefs) == left
+
+    stopped = start()
+    stopped.wait_ready()
+    assert instances_of(killed, tracefs) == []
+    assert len(instances_of(stopped, tracefs)) == 2
+    [told] = burst(stopped)
+    assert sources(told) == {"transition"}
+    assert stopped.stop() == 0
+    assert instances_of(stopped, tracefs) == []
+
+
+def test_two_agents_on_one_host_both_tell_everything(
+    agent: KernelAgent, start: Callable[..., KernelAgent], tracefs: Tracefs
+) -> None:
+    second = start()
+    second.wait_ready()
+    assert len(instances_of(agent, tracefs)) == len(instances_of(second, tracefs)) == 2
+    first, other = burst(agent, second)
+    for ends, event in first.items():
+        twin = other[ends]
+        assert twin["local_process"]["pid"] == event["local_process"]["pid"]
+        for name in ("id", "bytes_sent", "bytes_received", "duration_ms", "direction"):
+            assert twin["connection"][name] == event["connection"][name]
+    assert second.stop() == 0
+    assert len(instances_of(agent, tracefs)) == 2
+    [told] = burst(agent)
+    assert sources(told) == {"transition"}
+
+
+# Tracing taken away
+
+MOUNTED = ("unshare", "--mount", "sh", "-c",
+           'mount -t tracefs none /sys/kernel/tracing && exec "$@"', "sh")  # fmt: skip
+
+
+def unmount(agent: KernelAgent, _: Tracefs) -> None:
+    inside = ("nsenter", f"--mount=/proc/{agent.process.pid}/ns/mnt")
+    call(*inside, "umount", "--lazy", "/sys/kernel/tracing")
+
+
+def switch_off(agent: KernelAgent, tracefs: Tracefs) -> None:
+    """An instance cannot be removed while it is read; this is what a clean-up script gets to."""
+    for name in instances_of(agent, tracefs):
+        folder = tracefs.root / "instances" / name
+        (folder / "events/enable").write_text("0")
+        (folder / "tracing_on").write_text("0")
+        with pytest.raises(OSError, match="busy"):
+            folder.rmdir()
+
+
+def test_tracing_that_is_taken_away_is_missed_replaced_and_taken_up_again(
+    start: Callable[..., KernelAgent], tracefs: Tracefs
+) -> None:
+    started = time.monotonic()
+    broken = {start(before=MOUNTED): unmount, start(): switch_off}
+    for agent in broken:
+        agent.wait_ready()
+    for told in burst(*broken):
+        assert sources(told) == {"transition"}
+    for agent, break_it in broken.items():
+        break_it(agent, tracefs)
+    for agent in broken:
+        wait_until(
+            lambda agent=agent: "Transitions are not seen any more" in agent.log(), 5, "a warning"
+        )
+    for told in burst(*broken):  # the closes go on
+        assert "transition" not in sources(told)
+    for agent in broken:
+        seconds = REOPEN_SECONDS + 5
+        wait_until(lambda agent=agent: has_transitions(agent), seconds, "transitions again")
+    assert time.monotonic() - started < REOPEN_SECONDS + 20
+    for told in burst(*broken):
+        assert sources(told) == {"transition"}
+    for agent in broken:
+        assert agent.number("connbeat_sources_lost_total") == 1
+        assert agent.stop() == 0
+        assert instances_of(agent, tracefs) == []
+
+
+def has_transitions(agent: KernelAgent) -> bool:
+    return agent.gauge('connbeat_namespaces{rung="transitions"}') > 0
+
+
+# Namespaces
+
+
+def test_a_namespace_that_is_gone_within_ten_ms_is_told_with_its_process(
+    agent: KernelAgent,
+) -> None:
+    with Load("blink") as load:
+        truth = load.go()
+        assert truth["seconds"] < 0.01
+        events = agent.await_about(truth["server_port"], 2)
+    assert len(events) == 2
+    assert {kind_of(it) for it in events} == {"closed"}
+    port, server_port = truth["port"], truth["server_port"]
+    told = {(it["local_port"], it["remote_port"]): it for it in events}
+    assert told.keys() == {(port, server_port), (server_port, port)}
+    assert told[port, server_port]["connection"]["direction"] == "outbound"
+    assert told[server_port, port]["connection"]["direction"] == "inbound"
+    for event in events:
+        assert event["local_process"]["pid"] == truth["pid"]
+        assert event["local_process"]["binary"] == BINARY
+        assert 0 < event["connection"]["duration_ms"] < 10
+        # Which namespace that was, nobody could ask any more: not the host's, at any rate.
+        assert event["connection"]["netns"] in (0, truth["netns"])
+
+
+def test_a_namespace_that_gets_an_id_while_it_is_listened_to_is_not_heard_twice(
+    agent: KernelAgent, netns: Netns
+) -> None:
+    inside = ("ip", "netns", "exec", netns.name)
+    [told] = burst(agent, before=inside)
+    assert {it["connection"]["netns"] for it in told.values()} == {netns.inode}
+    call("ip", "netns", "set", netns.name, "auto")
+    for _ in range(2):  # before the agent looked again, and after
+        [told] = burst(agent, before=inside)
+        assert {it["connection"]["netns"] for it in told.values()} == {netns.inode}
+
+
+# Floods
+
+FLOOD = 60_000
+LONG_LIVED = 10
+
+
+def test_an_overrun_is_counted_and_healed_and_nothing_stays_open(
+    start: Callable[..., KernelAgent], peers: Peers
+) -> None:
+    """A stopped agent hears nothing, and the kernel keeps as much as its buffers hold."""
+    agent = start("connbeat.poll_interval=2s")
+    agent.wait_ready()
+    server, client = peers.on_host(), peers.on_host()
+    ends = [linked(server, client) for _ in range(3 * LONG_LIVED)]
+    closed_before, closed_after, stays = (ends[number::3] for number in range(3))
+    for pair in ends:
+        for end in pair:
+            agent.wait_for(end.is_in, f"the opening of {end}")
+    with Load("churn", count=FLOOD, rate=10**6, seconds=30) as load:
+        os.kill(agent.process.pid, signal.SIGSTOP)
+        close_all(closed_before, server, client)
+        new_before = [linked(server, client) for _ in range(LONG_LIVED)]
+        assert load.go()["made"] == FLOOD
+        new_after = [linked(server, client) for _ in range(LONG_LIVED)]
+        close_all(closed_after, server, client)
+        os.kill(agent.process.pid, signal.SIGCONT)
+    polls, start_ = agent.number("connbeat_polls_total"), time.monotonic()
+    for pair in (*closed_before, *closed_after):
+        for end in pair:
+            closed(agent, end)
+    print("healed", time.monotonic() - start_)
+    time.sleep(1.1)  # until the numbers are told
+    print("polls", agent.number("connbeat_polls_total") - polls)
+    for pair in (*new_before, *new_after):
+        for end in pair:
+            agent.wait_for(end.is_in, f"the opening of {end}")
+    assert agent.number("connbeat_closes_overrun_total") > 0
+    assert agent.number("connbeat_trace_pages_lost_total") > 0
+    assert 0 < agent.number("connbeat_coverage") < 1
+
+    for pair in (*stays, *new_before, *new_after):
+        for end in pair:
+            assert "closed" not in kinds_of(agent, end)
+    [told] = burst(agent)
+    assert sources(told) == {"transition"}
+    close_all([*stays, *new_before, *new_after], server, client)
+    for pair in (*stays, *new_before, *new_after):
+        for end in pair:
+            closed(agent, end)
+            assert kinds_of(agent, end)[-1] == "closed"
+
+
+def close_all(pairs: list[tuple[Sock, Sock]], server: Peer, client: Peer) -> None:
+    client.close_sock(*(client_end for _, client_end in pairs))
+    server.close_sock(*(server_end for server_end, _ in pairs))

@@ -1,0 +1,314 @@
+"""Rungs 2 and 3 as one source: order, losses, falling and coming back, with fakes of both."""
+
+import errno
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from connbeat.capture import kernel as module
+from connbeat.capture.formats import DESTROY, STATE
+from connbeat.capture.joins import Heard
+from connbeat.capture.kernel import KernelSource
+from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
+from connbeat.errors import CaptureError
+from connbeat.linux.procfs import ProcFs
+from connbeat.linux.tracefs import Tracefs
+from connbeat.model.sockets import TcpState
+from connbeat.model.targets import Target
+from connbeat.telemetry.metrics import Metric, Metrics
+from tests.strategies import make_socket
+from tests.traces import page, record, short_event
+from tests.unit.capture.test_joins import message
+from tests.unit.capture.test_traces import FakeSink
+from tests.unit.capture.trace_tree import TraceTree
+
+SECOND, MS = 1_000_000_000, 1_000_000
+HOST, OTHER = 1, 2
+
+
+class FakeHearing:
+    """Hears what is put into it, of the host's namespace."""
+
+    def __init__(self, procfs: ProcFs, metrics: Metrics) -> None:
+        del procfs, metrics
+        self.missing = SWITCHED_OFF
+        self.is_open = False
+        self.queued: list[Heard] = []
+        self.is_lossy = False
+        self.seen: list[int] = []
+        #: Runs when it is drained: what happens between that and the reading of the trace.
+        self.meanwhile = lambda: None
+
+    def open(self) -> None:
+        self.is_open = True
+        self.missing = ""
+
+    def covers(self, where: int) -> bool:
+        return self.is_open and where == HOST
+
+    def see(self, targets: Mapping[int, Target]) -> None:
+        self.seen = list(targets)
+
+    def hear(self) -> tuple[list[Heard], bool]:
+        queued, self.queued = self.queued, []
+        is_lossy, self.is_lossy = self.is_lossy, False
+        self.meanwhile()
+        return queued, is_lossy
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time_ns = SECOND
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+    def monotonic_ns(self) -> int:
+        return self.time_ns
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        raise NotImplementedError
+
+
+class House(TraceTree):
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, "transitions", processors=1)
+        self.metrics = Metrics()
+        self.clock = FakeClock()
+        self.has_tracefs = True
+        self.opened = 0
+        monkeypatch.setattr(module, "Hearing", FakeHearing)
+        monkeypatch.setattr(module, "open_tracefs", self._open_tracefs)
+
+    def kernel(self, highest: Rung = Rung.TRANSITIONS) -> KernelSource:
+        procfs = ProcFs(self.proc.root)
+        made = KernelSource(procfs, FakeSink(), highest, clock=self.clock, metrics=self.metrics)
+        made.open(0)
+        return made
+
+    def connect(self, skaddr: int = 1, *, at_ns: int = 0, new: str = "SYN_SENT") -> None:
+        row = make_socket()
+        values = {
+            "common_pid": 500, "skaddr": skaddr,
+            "oldstate": TcpState.SYN_SENT if new != "SYN_SENT" else TcpState.CLOSE,
+            "newstate": TcpState[new], "sport": row.local_port, "dport": row.remote_port,
+            "family": row.family, "saddr": row.local_ip, "daddr": row.remote_ip,
+        }  # fmt: skip
+        self._write(STATE, values, at_ns)
+
+    def destroy(self, cookie: int, skaddr: int = 1, *, at_ns: int = 0) -> None:
+        self._write(DESTROY, {"common_pid": 1, "skaddr": skaddr, "sock_cookie": cookie}, at_ns)
+
+    def _write(self, event: str, values: Mapping[str, int | bytes], at_ns: int) -> None:
+        made = record(self.tracefs.format(event), values)
+        self.write(0, page(at_ns or self.clock.time_ns, short_event(made)))
+
+    def _open_tracefs(self) -> Tracefs:
+        self.opened += 1
+        if not self.has_tracefs:
+            raise CaptureError("a mount of tracefs: No such device")
+        return self.tracefs
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    return House(tmp_path, monkeypatch)
+
+
+def hearing(kernel: KernelSource) -> FakeHearing:
+    fake = kernel._hearing
+    assert isinstance(fake, FakeHearing)
+    return fake
+
+
+def heard(cookie: int, **counters: int) -> Heard:
+    return HOST, message(make_socket(cookie=cookie), **counters), False
+
+
+# A turn
+
+
+def test_a_close_and_its_trace_are_one(house: House) -> None:
+    kernel = house.kernel()
+    house.connect()
+    house.destroy(5, at_ns=house.clock.time_ns)
+    hearing(kernel).queued = [heard(5, bytes_sent=10)]
+    tick = kernel.tick()
+    (close,) = tick.closes
+    assert close.trace is not None
+    assert close.trace.process is not None
+    assert close.trace.process.pid == 500
+    assert close.socket.counters is not None
+    assert tick.until_ns == house.clock.time_ns
+    assert not tick.is_lossy
+
+
+def test_what_ends_between_the_two_readings_is_told_with_its_message_in_the_next_turn(
+    house: House,
+) -> None:
+    """Closes are drained first, so a trace may be early, and never late."""
+    kernel = house.kernel()
+
+    def meanwhile() -> None:
+        house.connect()
+        house.destroy(5)
+
+    hearing(kernel).meanwhile = meanwhile
+    assert kernel.tick().closes == []
+    hearing(kernel).meanwhile = lambda: None
+    hearing(kernel).queued = [heard(5)]
+    (close,) = kernel.tick().closes
+    assert close.trace is not None
+
+
+def test_connections_that_opened_and_are_open_are_told_apart_from_all_that_opened(
+    house: House,
+) -> None:
+    kernel = house.kernel()
+    for skaddr in (1, 2):
+        house.connect(skaddr)
+        house.connect(skaddr, new="ESTABLISHED")
+    house.destroy(5, skaddr=2)
+    tick = kernel.tick()
+    assert [trace.skaddr for trace in tick.opened] == [1]
+    assert [trace.skaddr for trace in tick.established] == [1, 2]
+    assert kernel.tick().established == []
+
+
+def test_failed_connects_are_told_when_their_reason_cannot_come_any_more(house: House) -> None:
+    kernel = house.kernel()
+    house.connect()
+    house.connect(new="CLOSE")
+    assert kernel.tick().failed == () or kernel.tick().failed == []
+    house.clock.time_ns += 20 * MS
+    (failed,) = kernel.tick().failed
+    assert failed.errno == errno.ECANCELED
+
+
+def test_a_trace_whose_message_was_lost_is_told_after_a_while(house: House) -> None:
+    kernel = house.kernel()
+    house.connect()
+    house.destroy(5)
+    assert kernel.tick().closes == []
+    house.clock.time_ns += 5 * SECOND
+    (close,) = kernel.tick().closes
+    assert (close.socket.cookie, close.socket.counters) == (5, None)
+    hearing(kernel).queued = [heard(5)]
+    assert kernel.tick().closes == [], "told once, however late the message"
+
+
+def test_the_namespaces_that_exist_are_passed_on(house: House) -> None:
+    kernel = house.kernel()
+    kernel.see({OTHER: Target(OTHER, (7,), "", is_host=False)})
+    assert hearing(kernel).seen == [OTHER]
+
+
+# Losses
+
+
+def test_a_loss_of_either_source_is_told(house: House) -> None:
+    kernel = house.kernel()
+    hearing(kernel).is_lossy = True
+    assert kernel.tick().is_lossy
+    assert not kernel.tick().is_lossy
+    house.write(0, page(house.clock.time_ns, missed=9))
+    assert kernel.tick().is_lossy
+    assert house.metrics.get(Metric.TRACE_PAGES_LOST) == 1
+    assert house.metrics.get(Metric.TRACE_RECORDS_LOST) == 9
+
+
+def test_what_makes_no_sense_is_counted(house: House) -> None:
+    kernel = house.kernel()
+    short = short_event(record(house.tracefs.format(DESTROY), {"common_pid": 1})[:4])
+    fill = short_event(bytes([1]) * 112)
+    words = [fill] * 36 + [short]
+    house.write(0, b"\xff" * 4096, page(house.clock.time_ns, *words, size=4096))
+    hearing(kernel).queued = [(HOST, b"nonsense", False)]
+    assert kernel.tick().is_lossy
+    assert house.metrics.get(Metric.TRACE_PAGES_BAD) == 1
+    assert house.metrics.get(Metric.ROWS_MALFORMED) == 1
+
+
+# Standing
+
+
+def test_both_sources_are_the_highest_rung_of_a_namespace_that_is_heard(house: House) -> None:
+    kernel = house.kernel()
+    assert kernel.has_transitions
+    assert kernel.covers(HOST)
+    assert kernel.standing(HOST) == Standing(Rung.TRANSITIONS, "")
+    assert kernel.standing(OTHER) == Standing(Rung.DUMP, "its closes are not heard yet")
+
+
+def test_the_configuration_can_forbid_each_of_them(house: House) -> None:
+    kernel = house.kernel(Rung.CLOSES)
+    assert kernel.standing(HOST) == Standing(Rung.CLOSES, SWITCHED_OFF)
+    assert house.opened == 0
+    kernel = house.kernel(Rung.DUMP)
+    assert kernel.standing(HOST) == Standing(Rung.DUMP, SWITCHED_OFF)
+
+
+def test_without_tracefs_closes_stand_alone(house: House) -> None:
+    house.has_tracefs = False
+    kernel = house.kernel()
+    assert kernel.standing(HOST) == Standing(Rung.CLOSES, "a mount of tracefs: No such device")
+    hearing(kernel).queued = [heard(5)]
+    (close,) = kernel.tick().closes
+    assert close.trace is None
+
+
+def test_without_closes_a_traces_own_end_stands_in_at_once(house: House) -> None:
+    kernel = house.kernel()
+    hearing(kernel).is_open = False
+    house.connect()
+    house.destroy(5)
+    (close,) = kernel.tick().closes
+    assert (close.closed_ns, close.socket.counters) == (house.clock.time_ns, None)
+
+
+# Falling and coming back
+
+
+def test_a_trace_that_fails_is_given_up_and_opened_again_after_half_a_minute(house: House) -> None:
+    kernel = house.kernel()
+    house.switch_off()
+    assert kernel.tick().is_lossy, "a dump has to make up for it"
+    assert house.metrics.get(Metric.SOURCES_LOST, source="transitions") == 1
+    assert not kernel.has_transitions
+    standing = kernel.standing(HOST)
+    assert standing.rung is Rung.CLOSES
+    assert "switched off" in standing.missing
+    hearing(kernel).queued = [heard(5)]
+    assert len(kernel.tick().closes) == 1, "closes go on"
+    kernel.open(30 * SECOND - 1)
+    assert not kernel.has_transitions
+    kernel.open(30 * SECOND)
+    assert kernel.standing(HOST) == Standing(Rung.TRANSITIONS, "")
+    assert house.setting("tracing_on") == "1"
+
+
+def test_a_kernel_without_the_event_is_asked_again_and_says_what_it_lacks(house: House) -> None:
+    shutil.rmtree(house.tracefs.root / "events" / STATE)
+    kernel = house.kernel()
+    standing = kernel.standing(HOST)
+    assert standing.rung is Rung.CLOSES
+    assert STATE in standing.missing
+    kernel.open(10 * SECOND)
+    assert house.opened == 1, "not at every poll"
+    kernel.open(30 * SECOND)
+    assert house.opened == 2
+
+
+def test_close_lets_go_of_everything_and_may_come_twice(house: House) -> None:
+    kernel = house.kernel()
+    kernel.close()
+    kernel.close()
+    assert not hearing(kernel).is_open
+    assert house.setting("tracing_on") == "0"
+    assert kernel.tick().closes == []
