@@ -128,6 +128,8 @@ def _measure(case: Case, setup: Setup, runs: int) -> Table | None:
         return None
     table = summarise(measurements)
     _say(f"{render(table)}\n\n({time.perf_counter() - started:.0f} s)\n")
+    for row, note in dict.fromkeys((one.row, one.note) for one in measurements if one.note):
+        _say(f"{row} was not measured: {note}\n")
     return table
 
 

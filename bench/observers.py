@@ -113,9 +113,15 @@ SS = Observer(
     has_own_memory=False,
 )
 
+# It needs tracefs, which it does not mount: done here in a mount namespace that ends with it.
+_TCPLIFE = """
+[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+exec tcplife
+"""
+
 TCPLIFE = Observer(
     "tcplife (eBPF)",
-    lambda _: ["tcplife"],
+    lambda _: ["unshare", "--mount", "sh", "-c", _TCPLIFE],
     _read_tcplife,
     lag_seconds=1.0,
     stop_signal=signal.SIGINT,
@@ -125,5 +131,5 @@ TCPLIFE = Observer(
 
 def peers() -> list[Observer]:
     """Those that are installed here."""
-    needed = ((SS, ("ss", "nsenter")), (TCPLIFE, ("tcplife",)))
+    needed = ((SS, ("ss", "nsenter")), (TCPLIFE, ("tcplife", "unshare")))
     return [peer for peer, commands in needed if all(map(shutil.which, commands))]

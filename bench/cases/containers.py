@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from bench import engine
-from bench.commands import BenchError, pause
-from bench.figures import Measurement
-from bench.observers import Scene, agent
-from bench.setup import Case, Setup
+from bench.cases.traffic import check_running
+from bench.commands import pause
+from bench.figures import Figures, Measurement
+from bench.observers import Observer, Scene, agent
+from bench.setup import Case, Setup, each
 from bench.sightings import documents
 from bench.usage import Stopwatch, memory_mb, pids_named
-from connbeat.capture.ladder import Rung
 
 _COUNT = 20
 _PORT = 80
@@ -25,14 +25,13 @@ def _run(setup: Setup) -> Iterator[Measurement]:
             watch = Stopwatch(pids_named("dockerd", "containerd"))
             pause(_WATCHED_SECONDS)
             yield Measurement("no agent", {"Docker CPU %": watch.cpu_percent()})
-            for rung in setup.rungs:
-                yield _watch(setup, rung, names)
+            observers = [agent(rung, "connbeat.enable_docker=true") for rung in setup.rungs]
+            yield from each(observers, lambda observer: _watch(setup, observer, names))
     finally:
         engine.remove_image()
 
 
-def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
-    observer = agent(rung, "connbeat.enable_docker=true")
+def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
     folder = setup.folder()
     with engine.CountingProxy(folder / "docker.sock") as proxy:
         scene = Scene(folder, 1, 0, proxy.environ)
@@ -42,8 +41,7 @@ def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
             agents = Stopwatch([program.pid])
             engines = Stopwatch(pids_named("dockerd", "containerd"))
             pause(_WATCHED_SECONDS)
-            if not program.is_running:
-                raise BenchError(f"the agent ended by itself: {scene.output.with_suffix('.log')}")
+            check_running(program, scene)
             figures = {
                 "Docker CPU %": engines.cpu_percent(),
                 "agent CPU %": agents.cpu_percent(),
@@ -52,7 +50,7 @@ def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
                 "RSS MB": memory_mb(program.pid)[0],
             }
     found = float(len(_listening(scene) & set(names)))
-    return Measurement(observer.name, {"found": found, **figures})
+    return {"found": found, **figures}
 
 
 def _listening(scene: Scene) -> set[str]:

@@ -100,6 +100,7 @@ class Containers:
     def close(self) -> None:
         if self._ids:
             call("docker", "rm", "--force", "--volumes", *self._ids)
+            self._ids.clear()
 
 
 class Agent:

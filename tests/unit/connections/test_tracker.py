@@ -458,6 +458,21 @@ def test_a_connection_accepted_later_whose_owner_is_in_doubt_is_told_when_it_is_
     assert story.connection.local.owner == process(3)
 
 
+def test_one_that_ends_with_its_namespace_before_its_owner_is_known_is_not_asked_for_again() -> (
+    None
+):
+    story = Story()
+    waiting = row("10.0.0.2:80", "10.0.0.1:5000", cookie=3)
+    story.poll(0, snapshot(WEB, waiting, netns=7))
+    story.undecided = {3}
+    accepted = msgspec.structs.replace(waiting, inode=3)
+    story.poll(2, snapshot(WEB, accepted, netns=7))
+    story.poll(4, gone=[7])
+    assert story.poll(6) == []
+    assert story.asked == []
+    assert_empty(story)
+
+
 # Who is told of
 
 

@@ -337,6 +337,11 @@ def test_a_destroyed_socket_is_a_row_like_any_other() -> None:
     assert row.counters == Counters(7, 9, 0, 0, None)
 
 
+def test_news_that_are_an_error_are_one_malformed_row() -> None:
+    refusal = pack_message(2, struct.pack("=i", -1), sequence=0)
+    assert parse_destroyed(refusal) == ([], 1)
+
+
 @given(hostile(pack_message(20, GOLDEN[-1][16:500], sequence=0)))
 def test_hostile_news_of_a_destroyed_socket_are_counted(data: bytes) -> None:
     rows, malformed = parse_destroyed(data)
