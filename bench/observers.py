@@ -110,6 +110,7 @@ SS = Observer(
     _ss_command,
     _read_ss,
     settle_seconds=1.0,
+    lag_seconds=3.5,  # the last turn has to end, too
     has_own_memory=False,
 )
 

@@ -14,7 +14,7 @@ from bench.usage import Stopwatch, memory_mb, pids_named
 _COUNT = 20
 _PORT = 80
 _SETTLE_SECONDS = 6.0
-_WATCHED_SECONDS = 15.0
+_WATCHED_SECONDS = 10.0
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
@@ -67,7 +67,7 @@ def _listening(scene: Scene) -> set[str]:
 CASES = (
     Case(
         "containers",
-        f"{_COUNT} idle containers that all listen on :80, poll every 2 s (15 s)",
+        f"{_COUNT} idle containers that all listen on :80, poll every 2 s (10 s)",
         f"{_COUNT} of {_COUNT}, under 2 % of a core for all of it, 0 Docker calls",
         _run,
     ),

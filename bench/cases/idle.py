@@ -11,8 +11,9 @@ from bench.setup import Case, Setup, each
 from bench.usage import Stopwatch, memory_mb
 
 #: Until everything is known, and then one whole `aggregation`: each is told of once more in it.
-_KNOWN_AFTER_SECONDS = 8.0
+_KNOWN_AFTER_SECONDS = 6.0
 _WATCHED_SECONDS = 30.0
+_PEER_SECONDS = 12.0
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
@@ -29,7 +30,7 @@ def _watch(setup: Setup, observer: Observer) -> dict[str, float]:
         with observer.start(scene) as program:
             pause(_KNOWN_AFTER_SECONDS)
             watch = Stopwatch([program.pid])
-            pause(_WATCHED_SECONDS)
+            pause(_PEER_SECONDS if observer in setup.peers else _WATCHED_SECONDS)
             check_running(program, scene)
             cost = {"CPU s": watch.cpu_seconds(), "CPU %": watch.cpu_percent()}
             if observer.has_own_memory:

@@ -98,10 +98,9 @@ class Life:
         self.is_held = row.inode != 0
         if row.counters is not None or self.socket.counters is None:
             self.socket = row
-        if row.inode and row.inode != self.inode:
-            if not self.inode:  # accepted only now: until here the listener stood for its owner
-                self.attribution = None
+        if row.inode and not self.inode:  # accepted only now: the listener stood for its owner
             self.inode = row.inode
+            self.attribution = None
 
 
 def key_of(row: Socket) -> Key:

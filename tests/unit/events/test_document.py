@@ -244,7 +244,7 @@ def test_secrets_are_masked_unless_the_user_says_otherwise() -> None:
 
 def test_of_a_container_s_variables_only_the_named_are_told() -> None:
     assert build(connection_report(container=WEB))["container"]["env"] == []
-    named = build(connection_report(container=WEB), docker_environment=frozenset({"TIER", "TI"}))
+    named = build(connection_report(container=WEB), docker_environment=frozenset({"TIER", "PA"}))
     assert named["container"]["env"] == ["TIER=front"]
 
 
@@ -364,6 +364,7 @@ def test_a_process_that_changed_is_not_taken_from_the_last_poll() -> None:
     made = builder()
     made.build(connection_report(owner=CURL))
     made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    assert made._processes == {}
     renamed = msgspec.structs.replace(CURL, binary="wget")
     assert made.build(connection_report(owner=renamed))["local_process"]["binary"] == "wget"
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.model.connections import Direction, RemoteParty
+from connbeat.model.connections import Direction, RemoteParty, Report
 from connbeat.model.containers import Container
 from connbeat.model.processes import UnknownReason
 from connbeat.views.table import format_address, format_bytes, render_table
@@ -14,7 +14,7 @@ CURL = process(7, "/usr/bin/curl")
 
 
 def test_the_table_is_listeners_then_connections_the_host_s_own_first() -> None:
-    reports = [
+    reports: list[Report] = [
         connection_report(
             "172.18.0.3:45678",
             "172.18.0.2:80",
