@@ -21,6 +21,7 @@ class Life:
     `socket` is the last row that still had its counters, `state` the state of the very last row.
     `inode` is the last that was not 0; `is_held` is false where the very last row had none: nobody
     holds the socket (yet, or any more). `seen` is the number of the fold that last had a row.
+    `former` is whose it was while it is asked for again, to be told if there is no answer any more.
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
     `nat` is the address behind the remote one where that is a published port of this host.
     `was_here` is true where the agent came later than the connection, or had no room for it then.
@@ -33,6 +34,7 @@ class Life:
         "closed_ns",
         "direction",
         "direction_source",
+        "former",
         "id",
         "inode",
         "is_held",
@@ -61,6 +63,7 @@ class Life:
         self.seen = seen
         self.id = ""
         self.attribution: Attribution | None = None
+        self.former: Attribution | None = None
         self.direction = Direction.UNKNOWN
         self.direction_source = DirectionSource.NONE
         self.opened_ns: int | None = None

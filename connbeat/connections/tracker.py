@@ -192,7 +192,8 @@ class Tracker:
     def _due_reports(self, now_ns: int) -> Iterator[Report]:
         for life in self._schedule.due(now_ns):
             if not self._is_owner_current(life, now_ns):
-                life.attribution = None  # somebody else holds it by now: told at the next poll
+                # Somebody else holds it by now, if anybody: told at the next poll.
+                life.former, life.attribution = life.attribution, None
                 self._new.append(life)
                 continue
             if life.direction is Direction.UNKNOWN:

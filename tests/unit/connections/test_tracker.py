@@ -413,6 +413,21 @@ def test_an_owner_that_ended_while_its_socket_is_held_is_asked_for_again() -> No
     assert story.poll(12, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
 
 
+def test_a_connection_that_ends_with_its_owner_stays_its_owners() -> None:
+    """Killed between the dump and the look at the process, and the namespace went with it."""
+    story = Story(aggregation=4)
+    there = snapshot(CALL, netns=7)
+    container = ContainerRef("c" * 64, "docker")
+    story.owners[2] = Attribution(process(2), container)
+    story.poll(0)
+    story.poll(2, there)
+    story.ended = {2}
+    assert story.poll(6, there) == []
+    assert story.poll(8, gone=[7]) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.report.local.owner == process(2)
+    assert story.report.local.container == Container(container.id, runtime="docker")
+
+
 class Execs(Story):
     """Every process has called exec since it was last looked at."""
 
