@@ -9,7 +9,7 @@ from bench.figures import Figures, Measurement
 from bench.observers import Observer, Scene, agent
 from bench.setup import Case, Setup, each
 from bench.sightings import documents
-from bench.usage import Stopwatch, memory_mb, pids_named
+from bench.usage import Stopwatch, memory_mb
 
 _COUNT = 20
 _PORT = 80
@@ -22,7 +22,7 @@ def _run(setup: Setup) -> Iterator[Measurement]:
     try:
         with engine.listening_containers(_COUNT) as names:
             pause(_SETTLE_SECONDS)
-            watch = Stopwatch(pids_named("dockerd", "containerd"))
+            watch = Stopwatch(engine.engine_pids())
             pause(_WATCHED_SECONDS)
             yield Measurement("no agent", {"Docker CPU %": watch.cpu_percent()})
             observers = [agent(rung, "connbeat.enable_docker=true") for rung in setup.rungs]
@@ -39,7 +39,7 @@ def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
             pause(_SETTLE_SECONDS)
             calls = proxy.requests
             agents = Stopwatch([program.pid])
-            engines = Stopwatch(pids_named("dockerd", "containerd"))
+            engines = Stopwatch(engine.engine_pids())
             pause(_WATCHED_SECONDS)
             check_running(program, scene)
             figures = {

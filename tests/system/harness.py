@@ -3,7 +3,6 @@
 Everything here ends what it started, by pid or by name, also when the test fails.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+import msgspec
 
 from tests.system.event_rules import check_events
 
@@ -136,7 +137,8 @@ class Agent:
             out.seek(self._read_bytes)
             lines, feed, _ = out.read().rpartition(b"\n")
             self._read_bytes += len(lines + feed)
-            self._events += [json.loads(line) for line in lines.splitlines()]
+            # Not `json`, which makes every key anew: a busy host's events would take ten times more.
+            self._events += [msgspec.json.decode(line) for line in lines.splitlines()]
         return self._events
 
     def log(self) -> str:

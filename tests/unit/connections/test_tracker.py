@@ -423,6 +423,7 @@ def test_a_connection_that_ends_with_its_owner_stays_its_owners() -> None:
     story.poll(2, there)
     story.ended = {2}
     assert story.poll(6, there) == []
+    story.undecided = {2}
     assert story.poll(8, gone=[7]) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.report.local.owner == process(2)
     assert story.report.local.container == Container(container.id, runtime="docker")
