@@ -8,7 +8,7 @@ VENV := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit system testsuite lint format type bench image package clean FORCE
+.PHONY: docs help setup run test unit system testsuite lint format type bench image package clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ type: setup ## mypy, strict
 
 bench: setup ## the measurements (bench/README.md); not part of the tests
 	@$(VENV)/python -m bench $(ARGS)
+
+docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
+	scripts/docs
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image

@@ -127,7 +127,10 @@ def _measure(case: Case, setup: Setup, runs: int) -> Table | None:
         _say(f"Not measured: {error}\n")
         return None
     table = summarise(measurements)
-    _say(f"{render(table)}\n\n({time.perf_counter() - started:.0f} s)\n")
+    seconds = time.perf_counter() - started
+    _say(f"{render(table)}\n\n({seconds:.0f} s; load average {os.getloadavg()[0]:.1f})\n")
+    for row, note in dict.fromkeys((one.row, one.note) for one in measurements if one.note):
+        _say(f"{row} was not measured: {note}\n")
     return table
 
 

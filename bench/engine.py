@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import socket
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.commands import BenchError, call
+from bench.usage import children_named
 
 SOCKET = Path("/var/run/docker.sock")
 PREFIX = "connbeat-bench"
@@ -18,6 +20,18 @@ IMAGE = f"{PREFIX}-load"
 
 _CHUNK = 65536
 _REQUEST = re.compile(rb"(?:GET|POST|HEAD|PUT|DELETE) \S+ HTTP/1\.1\r\n")
+
+
+def engine_pids() -> list[int]:
+    """dockerd, as the process behind the socket, and its containerd. Raises BenchError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.connect(str(SOCKET))
+        except OSError as error:
+            raise BenchError(f"no Docker: {SOCKET}: {error.strerror}") from error
+        dockerd = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4)
+    pid = int.from_bytes(dockerd, sys.byteorder)
+    return [pid, *children_named(pid, "containerd")]
 
 
 def build_image(load: Path) -> None:

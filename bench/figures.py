@@ -10,10 +10,11 @@ Figures = Mapping[str, float]
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What one run gave for one row of a case's table."""
+    """What one run gave for one row of a case's table; `note` says why it gave nothing."""
 
     row: str
     figures: Figures
+    note: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -110,12 +110,19 @@ SS = Observer(
     _ss_command,
     _read_ss,
     settle_seconds=1.0,
+    lag_seconds=3.5,  # the last turn has to end, too
     has_own_memory=False,
 )
 
+# It needs tracefs, which it does not mount: done here in a mount namespace that ends with it.
+_TCPLIFE = """
+[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+exec tcplife
+"""
+
 TCPLIFE = Observer(
     "tcplife (eBPF)",
-    lambda _: ["tcplife"],
+    lambda _: ["unshare", "--mount", "sh", "-c", _TCPLIFE],
     _read_tcplife,
     lag_seconds=1.0,
     stop_signal=signal.SIGINT,
@@ -125,5 +132,5 @@ TCPLIFE = Observer(
 
 def peers() -> list[Observer]:
     """Those that are installed here."""
-    needed = ((SS, ("ss", "nsenter")), (TCPLIFE, ("tcplife",)))
+    needed = ((SS, ("ss", "nsenter")), (TCPLIFE, ("tcplife", "unshare")))
     return [peer for peer, commands in needed if all(map(shutil.which, commands))]

@@ -1,12 +1,13 @@
 """Setup: what a case is handed, and what a case is."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from bench.figures import Measurement
+from bench.commands import BenchError
+from bench.figures import Figures, Measurement
 from bench.observers import Observer, agent
 from connbeat.capture.ladder import Rung
 
@@ -27,6 +28,17 @@ class Setup(msgspec.Struct, frozen=True):
         """The agent at each rung, with or without the engine's names, and the peers."""
         option = f"connbeat.enable_docker={str(docker).lower()}"
         return [*(agent(rung, option) for rung in self.rungs), *self.peers]
+
+
+def each(
+    observers: Iterable[Observer], measure: Callable[[Observer], Figures]
+) -> Iterator[Measurement]:
+    """One after the other; one that cannot be measured here costs its own row only."""
+    for observer in observers:
+        try:
+            yield Measurement(observer.name, measure(observer))
+        except BenchError as error:
+            yield Measurement(observer.name, {}, str(error))
 
 
 class Case(msgspec.Struct, frozen=True):

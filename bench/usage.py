@@ -26,17 +26,15 @@ def _mb(text: str) -> float:
     return int(text.split(maxsplit=1)[0]) / 1024
 
 
-def pids_named(*names: str) -> list[int]:
-    """The processes whose command has one of these names."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            comm = (folder / "comm").read_text().strip()
-        except OSError:
-            continue  # ended meanwhile
-        if comm in names:
-            found.append(int(folder.name))
-    return found
+def children_named(parent: int, name: str) -> list[int]:
+    """The children of a process whose command has this name."""
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    children = [pid for thread in threads for pid in (thread / "children").read_text().split()]
+    return [int(pid) for pid in children if _command(pid) == name]
+
+
+def _command(pid: str) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 class Stopwatch:

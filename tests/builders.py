@@ -115,14 +115,14 @@ def owned(pid: int, container: str = "") -> Attribution:
 
 def connection_report(
     local: str = "10.0.0.1:45678",
-    remote: str = "10.0.0.2:80",
+    remote_address: str = "10.0.0.2:80",
     *,
     owner: Process | UnknownReason = UnknownReason.NOT_FOUND,
     container: Container | None = None,
     **fields: object,
 ) -> ConnectionReport:
     local_ip, local_port = address(local)
-    remote_ip, remote_port = address(remote)
+    remote_ip, remote_port = address(remote_address)
     report = ConnectionReport(
         id="h-1-2",
         event_id="h-1-2-opened-3",

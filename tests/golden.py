@@ -12,19 +12,19 @@ TCP_RECORDINGS = sorted(path.stem for path in (DATA / "netlink").glob("linux-*-t
 
 
 class Info(msgspec.Struct, frozen=True):
-    """Fields of `tcp_info`, under the names of include/uapi/linux/tcp.h, as pyroute2 read them."""
+    """Fields of `tcp_info`, under the names of include/uapi/linux/tcp.h; 0 if not told."""
 
-    rtt: int
-    total_retrans: int
-    bytes_acked: int
-    bytes_received: int
-    bytes_sent: int
-    bytes_retrans: int
-    notsent_bytes: int
+    rtt: int = 0
+    total_retrans: int = 0
+    bytes_acked: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    bytes_retrans: int = 0
+    notsent_bytes: int = 0
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row as pyroute2 read it."""
+    """One row as another program saw it: nothing unmapped, nothing corrected."""
 
     family: int
     state: int

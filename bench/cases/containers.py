@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 
 from bench import engine
-from bench.commands import BenchError, pause
-from bench.figures import Measurement
-from bench.observers import Scene, agent
-from bench.setup import Case, Setup
+from bench.cases.traffic import check_running
+from bench.commands import pause
+from bench.figures import Figures, Measurement
+from bench.observers import Observer, Scene, agent
+from bench.setup import Case, Setup, each
 from bench.sightings import documents
-from bench.usage import Stopwatch, memory_mb, pids_named
-from connbeat.capture.ladder import Rung
+from bench.usage import Stopwatch, memory_mb
 
 _COUNT = 20
 _PORT = 80
 _SETTLE_SECONDS = 6.0
-_WATCHED_SECONDS = 15.0
+_WATCHED_SECONDS = 10.0
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
@@ -22,17 +22,16 @@ def _run(setup: Setup) -> Iterator[Measurement]:
     try:
         with engine.listening_containers(_COUNT) as names:
             pause(_SETTLE_SECONDS)
-            watch = Stopwatch(pids_named("dockerd", "containerd"))
+            watch = Stopwatch(engine.engine_pids())
             pause(_WATCHED_SECONDS)
             yield Measurement("no agent", {"Docker CPU %": watch.cpu_percent()})
-            for rung in setup.rungs:
-                yield _watch(setup, rung, names)
+            observers = [agent(rung, "connbeat.enable_docker=true") for rung in setup.rungs]
+            yield from each(observers, lambda observer: _watch(setup, observer, names))
     finally:
         engine.remove_image()
 
 
-def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
-    observer = agent(rung, "connbeat.enable_docker=true")
+def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
     folder = setup.folder()
     with engine.CountingProxy(folder / "docker.sock") as proxy:
         scene = Scene(folder, 1, 0, proxy.environ)
@@ -40,10 +39,9 @@ def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
             pause(_SETTLE_SECONDS)
             calls = proxy.requests
             agents = Stopwatch([program.pid])
-            engines = Stopwatch(pids_named("dockerd", "containerd"))
+            engines = Stopwatch(engine.engine_pids())
             pause(_WATCHED_SECONDS)
-            if not program.is_running:
-                raise BenchError(f"the agent ended by itself: {scene.output.with_suffix('.log')}")
+            check_running(program, scene)
             figures = {
                 "Docker CPU %": engines.cpu_percent(),
                 "agent CPU %": agents.cpu_percent(),
@@ -52,7 +50,7 @@ def _watch(setup: Setup, rung: Rung, names: Sequence[str]) -> Measurement:
                 "RSS MB": memory_mb(program.pid)[0],
             }
     found = float(len(_listening(scene) & set(names)))
-    return Measurement(observer.name, {"found": found, **figures})
+    return {"found": found, **figures}
 
 
 def _listening(scene: Scene) -> set[str]:
@@ -69,7 +67,7 @@ def _listening(scene: Scene) -> set[str]:
 CASES = (
     Case(
         "containers",
-        f"{_COUNT} idle containers that all listen on :80, poll every 2 s (15 s)",
+        f"{_COUNT} idle containers that all listen on :80, poll every 2 s (10 s)",
         f"{_COUNT} of {_COUNT}, under 2 % of a core for all of it, 0 Docker calls",
         _run,
     ),

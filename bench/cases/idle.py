@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 
-from bench.cases.traffic import figures
+from bench.cases.traffic import check_running, figures
 from bench.commands import pause
 from bench.figures import Measurement
 from bench.load import Load, read_truth
 from bench.observers import Observer, Scene
-from bench.setup import Case, Setup
+from bench.setup import Case, Setup, each
 from bench.usage import Stopwatch, memory_mb
 
 #: Until everything is known, and then one whole `aggregation`: each is told of once more in it.
-_KNOWN_AFTER_SECONDS = 8.0
+_KNOWN_AFTER_SECONDS = 6.0
 _WATCHED_SECONDS = 30.0
+_PEER_SECONDS = 12.0
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
-    for observer in setup.observers():
-        if not observer.sees_closed_only:
-            yield Measurement(observer.name, _watch(setup, observer))
+    observers = [one for one in setup.observers() if not one.sees_closed_only]
+    yield from each(observers, lambda observer: _watch(setup, observer))
 
 
 def _watch(setup: Setup, observer: Observer) -> dict[str, float]:
@@ -30,7 +30,8 @@ def _watch(setup: Setup, observer: Observer) -> dict[str, float]:
         with observer.start(scene) as program:
             pause(_KNOWN_AFTER_SECONDS)
             watch = Stopwatch([program.pid])
-            pause(_WATCHED_SECONDS)
+            pause(_PEER_SECONDS if observer in setup.peers else _WATCHED_SECONDS)
+            check_running(program, scene)
             cost = {"CPU s": watch.cpu_seconds(), "CPU %": watch.cpu_percent()}
             if observer.has_own_memory:
                 cost["RSS MB"], cost["peak MB"] = memory_mb(program.pid)

@@ -10,7 +10,7 @@ from bench.observers import Observer, Scene, agent_command
 from bench.setup import Case, Setup
 from bench.usage import Stopwatch, memory_mb
 
-_SECONDS = 12.0
+_SECONDS = 8.0
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from bench.cases.traffic import check_running
 from bench.commands import pause
 from bench.figures import Measurement
 from bench.load import Load
 from bench.observers import Observer, Scene
-from bench.setup import Case, Setup
+from bench.setup import Case, Setup, each
 from bench.usage import Stopwatch
 
 _CONNECTIONS = 40_000
@@ -15,8 +16,7 @@ _NOBODY = "nobody watches"
 
 def _run(setup: Setup) -> Iterator[Measurement]:
     yield Measurement(_NOBODY, _loop(setup, None))
-    for observer in setup.observers():
-        yield Measurement(observer.name, _loop(setup, observer))
+    yield from each(setup.observers(), lambda observer: _loop(setup, observer))
 
 
 def _loop(setup: Setup, observer: Observer | None) -> dict[str, float]:
@@ -30,6 +30,7 @@ def _loop(setup: Setup, observer: Observer | None) -> dict[str, float]:
             watch = Stopwatch([program.pid])
             own = _microseconds(load.run())
             pause(observer.lag_seconds)
+            check_running(program, scene)
             whole = own + 1e6 * watch.cpu_seconds() / _CONNECTIONS
     return {"µs of the program": own, "and of the observer": whole}
 

@@ -7,7 +7,7 @@ from bench.cases.traffic import watch
 from bench.figures import Measurement
 from bench.load import Load, read_truth
 from bench.observers import Observer, Scene
-from bench.setup import Case, Setup
+from bench.setup import Case, Setup, each
 from bench.truth import Made, Sighting, calling_ends, percent, score
 
 _RATE = 100
@@ -18,8 +18,8 @@ _NAME = f"{engine.PREFIX}-short"
 def _run(setup: Setup) -> Iterator[Measurement]:
     engine.build_image(setup.load)
     try:
-        for observer in setup.observers(docker=True):
-            yield Measurement(observer.name, _watch(setup, observer))
+        observers = setup.observers(docker=True)
+        yield from each(observers, lambda observer: _watch(setup, observer))
     finally:
         engine.remove_image()
 

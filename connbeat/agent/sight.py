@@ -16,9 +16,7 @@ def read_sight(observation: Observation) -> Sight:
     except CaptureError:
         status = b""
     try:
-        apparmor = (
-            procfs.read(os.getpid(), "attr/current").strip(b"\0\n ").decode("utf-8", "replace")
-        )
+        apparmor = procfs.read(os.getpid(), "attr/current").decode("utf-8", "replace")
     except CaptureError:
         apparmor = ""
     return Sight(

@@ -117,20 +117,27 @@ class SnapshotReader:
         self._namespaces.clear()
 
     def _read(self, target: Target, now_ns: int) -> SocketSnapshot | None:
+        snapshot = self._snapshot(target, now_ns)
+        if snapshot is None:
+            self._metrics.add(Metric.DUMPS_SKIPPED)
+            return None
+        self._metrics.add(Metric.DUMPS, source=snapshot.source)
+        self._metrics.add(Metric.ROWS_MALFORMED, snapshot.malformed)
+        self._metrics.add(Metric.DUMPS_INTERRUPTED, int(not snapshot.is_complete))
+        return snapshot
+
+    def _snapshot(self, target: Target, now_ns: int) -> SocketSnapshot | None:
+        """None where nothing can have changed."""
         entry = self._entry(target.netns)
         if target.is_host and self._policy.table_files != (None, None):
             entry.ladder.refused("PROC_NET_TCP is set", now_ns)
             return read_table_files(target.netns, self._policy.table_files, now_ns)
         print_ = self._fingerprint(target)
         if not entry.gate.is_open(print_, now_ns):
-            self._metrics.add(Metric.DUMPS_SKIPPED)
             return None
         snapshot = self._climb(entry, target, now_ns)
         if snapshot.is_complete:
             entry.gate.dumped(print_, now_ns)
-        self._metrics.add(Metric.DUMPS, source=snapshot.source)
-        self._metrics.add(Metric.ROWS_MALFORMED, snapshot.malformed)
-        self._metrics.add(Metric.DUMPS_INTERRUPTED, int(not snapshot.is_complete))
         return snapshot
 
     def _climb(self, entry: _Namespace, target: Target, now_ns: int) -> SocketSnapshot:

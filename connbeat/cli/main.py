@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command to its end and returns the exit code. Raises nothing of ours."""
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # started without one
+            sys.stdout.flush()
     except ConfigError as error:
         _complain(*error.faults)
         return _USAGE

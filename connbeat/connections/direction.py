@@ -23,7 +23,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     `listens_there`: one accepts connections to the remote address. `is_table_older`: the listener
     table was known before the connection was, so that a listener missing from it never was; to
     be left false where the other end is here, too, and the same could be said of that one.
-    `peer` is the decision for the other end, if it is known and not itself taken from us.
+    `peer` is the decision for the other end, if that end is on this host.
     """
 
     state: int

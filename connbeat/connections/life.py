@@ -24,6 +24,7 @@ class Life:
     `socket` is the last row that still had its counters, `state` the state of the very last row.
     `inode` is the last that was not 0; `is_held` is false where the very last row had none: nobody
     holds the socket (yet, or any more). `seen` is the number of the fold that last had a row.
+    `former` is whose it was while it is asked for again, to be told if there is no answer any more.
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
     `nat` is the address of who is really at the other end, where a translation stands between.
     `relayed` is what it belongs to where docker-proxy holds it.
@@ -38,6 +39,7 @@ class Life:
         "closed_ns",
         "direction",
         "direction_source",
+        "former",
         "id",
         "inode",
         "is_held",
@@ -68,6 +70,7 @@ class Life:
         self.seen = seen
         self.id = ""
         self.attribution: Attribution | None = None
+        self.former: Attribution | None = None
         self.direction = Direction.UNKNOWN
         self.direction_source = DirectionSource.NONE
         self.opened_ns: int | None = None
@@ -108,10 +111,9 @@ class Life:
         self.is_held = row.inode != 0
         if row.counters is not None or self.socket.counters is None:
             self.socket = row
-        if row.inode and row.inode != self.inode:
-            if not self.inode:  # accepted only now: until here the listener stood for its owner
-                self.attribution = None
+        if row.inode and not self.inode:  # accepted only now: the listener stood for its owner
             self.inode = row.inode
+            self.attribution = None
 
     def know(self, trace: Trace) -> None:
         """What the transitions tell, which is more exact than what polls saw."""

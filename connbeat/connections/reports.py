@@ -63,7 +63,7 @@ class ReportMaker:
         return self._suffixes[kind]
 
     def _party(self, life: Life) -> Party:
-        attribution = life.attribution or Attribution(UnknownReason.EXITED, None)
+        attribution = life.attribution or life.former or Attribution(UnknownReason.EXITED, None)
         if not isinstance(attribution.owner, Process) and life.direction is Direction.INBOUND:
             row = life.socket
             listeners = self._listeners_of(life.netns)

@@ -31,7 +31,6 @@ from connbeat.connections.translations import Translations, Translator
 from connbeat.model.addresses import Network, is_loopback
 from connbeat.model.connections import (
     Direction,
-    DirectionSource,
     EventKind,
     RemoteParty,
     Report,
@@ -297,7 +296,8 @@ class Tracker:
     def _due_reports(self, now_ns: int) -> Iterator[Report]:
         for life in self._schedule.due(now_ns):
             if not self._is_owner_current(life, now_ns):
-                life.attribution = None  # somebody else holds it by now: told at the next poll
+                # Somebody else holds it by now, if anybody: told at the next poll.
+                life.former, life.attribution = life.attribution, None
                 self._new.append(life)
                 continue
             if life.direction is Direction.UNKNOWN:
@@ -335,15 +335,18 @@ class Tracker:
         row = life.socket
         listeners = self._listeners(life.netns)
         is_own = is_loopback(row.remote_ip) or row.remote_ip == row.local_ip
+        is_new = not life.is_reported  # a listener that came or went later proves nothing
         peer: Decision | None = None
-        if life.peer is not None and life.peer.direction_source is not DirectionSource.PAIR:
+        if life.peer is not None:
             peer = life.peer.direction, life.peer.direction_source
         return Evidence(
             state=life.state,
             client_excess=row.counters.client_excess if row.counters is not None else None,
-            listens_here=bool(listeners.match(row.local_ip, row.local_port)),
-            listens_there=is_own and bool(listeners.match(row.remote_ip, row.remote_port)),
-            is_table_older=life.is_table_older and not life.is_reported and life.peer is None,
+            listens_here=is_new and bool(listeners.match(row.local_ip, row.local_port)),
+            listens_there=is_new
+            and is_own
+            and bool(listeners.match(row.remote_ip, row.remote_port)),
+            is_table_older=life.is_table_older and is_new and life.peer is None,
             peer=peer,
         )
 

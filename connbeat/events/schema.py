@@ -78,7 +78,7 @@ def _property(field: Field) -> dict[str, Any]:
 def _text(field: Field) -> str:
     always = " In every event." if field.is_required else ""
     choices = ", ".join(f"`{choice}`" for choice in field.choices)
-    return field.text + (f" One of {choices}." if choices else "") + always
+    return field.text + (f" One of {choices}." if len(field.choices) > 1 else "") + always
 
 
 def _example(field: Field) -> str:

@@ -82,9 +82,10 @@ class Socket(msgspec.Struct, frozen=True, gc=False):
 class SocketSnapshot(msgspec.Struct, frozen=True, gc=False):
     """What one dump of one namespace gave.
 
-    Attributes of completeness: rows can be missed or seen twice while the kernel moves them;
-    `is_complete` is false when the kernel said so on every try or when rows could not be read,
-    and then a missing row does not mean a closed connection.
+    Rows can be missed or seen twice while the kernel moves them; `is_complete` is false when the
+    kernel said so on every try, and then a missing row does not mean a closed connection. Rows that
+    could not be read are counted in `malformed`, and are missing: one that stays so must not keep
+    every connection of its namespace open.
 
     `closes_heard`: the kernel tells of every close of this namespace, so that a row that is missing
     is a message on its way. `transitions_seen`: it tells of every connect and accept as well.

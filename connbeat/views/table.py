@@ -31,7 +31,7 @@ def format_bytes(count: int) -> str:
     """`17 B`, `1.2 KB`, `3.4 GB`: powers of 1024, as `ls -h` counts."""
     size = float(count)
     for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024:
+        if size < 1023.95:  # what would be rounded to 1024.0 is 1.0 of the next
             return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TB"

@@ -5,7 +5,6 @@ it runs in. pyroute2's known defects do not touch what is compared: a refused re
 empty (so: nothing seen is an error here), and the bit fields of `tcp_info` are decoded wrongly.
 """
 
-import ipaddress
 import json
 import re
 import socket
@@ -18,6 +17,7 @@ from pyroute2.netlink.diag import (  # type: ignore[import-untyped]  # it has no
     MarshalDiag,
 )
 
+from tests.golden import Info, Row
 from tests.system.harness import Netns, call
 
 #: What include/net/tcp_states.h numbers, as `ss` writes it.
@@ -35,54 +35,15 @@ SS_STATES = {
 }
 
 
-class Info(msgspec.Struct, frozen=True):
-    """The fields of `tcp_info` that matter, as the kernel gave them. Absent ones are 0."""
-
-    rtt: int = 0
-    total_retrans: int = 0
-    bytes_acked: int = 0
-    bytes_received: int = 0
-    bytes_sent: int = 0
-    bytes_retrans: int = 0
-    notsent_bytes: int = 0
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """One row as the oracle saw it, in the kernel's terms: nothing unmapped, nothing corrected."""
-
-    family: int
-    state: int
-    local: str
-    local_port: int
-    remote: str
-    remote_port: int
-    interface: int
-    cookie: int
-    inode: int
-    uid: int
-    rqueue: int
-    wqueue: int
-    is_v6_only: bool
-    cgroup_id: int | None
-    info: Info | None
-
-
-def packed(text: str) -> bytes:
-    """The address in 4 bytes where IPv4 can say it: `ipaddress`, not our own `unmap`."""
-    address = ipaddress.ip_address(text)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).packed
-
-
 # ss
 
 
-def seen_by_ss(netns: Netns) -> list[Seen]:
+def seen_by_ss(netns: Netns) -> list[Row]:
     text = call("ip", "netns", "exec", netns.name, "ss", "-tanOHie")
     return [_parse_ss(line) for line in text.splitlines()]
 
 
-def _parse_ss(line: str) -> Seen:
+def _parse_ss(line: str) -> Row:
     state, rqueue, wqueue, local, remote, *_ = line.split()
     family, local_ip, interface, local_port = _parse_ss_address(local)
     _, remote_ip, _, remote_port = _parse_ss_address(remote)
@@ -92,7 +53,7 @@ def _parse_ss(line: str) -> Seen:
         return int(match[1], base) if match else 0
 
     rtt = re.search(r" rtt:([\d.]+)/", line)
-    return Seen(
+    return Row(
         family=family,
         state=SS_STATES[state],
         local=local_ip,
@@ -106,7 +67,7 @@ def _parse_ss(line: str) -> Seen:
         rqueue=int(rqueue),
         wqueue=int(wqueue),
         is_v6_only=bool(number(r"v6only:(\d)")),
-        cgroup_id=None,
+        cgroup_id=0,
         info=Info(
             rtt=round(float(rtt[1]) * 1000) if rtt else 0,
             total_retrans=number(r"retrans:\d+/(\d+)"),
@@ -138,20 +99,20 @@ def _parse_ss_address(text: str) -> tuple[int, str, int, int]:
 # pyroute2
 
 
-def decode_with_pyroute2(datagrams: list[bytes]) -> list[Seen]:
+def decode_with_pyroute2(datagrams: list[bytes]) -> list[Row]:
     """What pyroute2 makes of the kernel's answer."""
     messages: list[Any] = [m for data in datagrams for m in MarshalDiag().parse(data)]
     return [_from_pyroute2(message) for message in messages if message["header"]["type"] != 3]
 
 
-def seen_by_pyroute2(netns: Netns) -> list[Seen]:
+def seen_by_pyroute2(netns: Netns) -> list[Row]:
     text = call("ip", "netns", "exec", netns.name, sys.executable, "-m", "tests.system.oracles")
-    return msgspec.json.decode(text, type=list[Seen])
+    return msgspec.json.decode(text, type=list[Row])
 
 
-def _from_pyroute2(message: Any) -> Seen:
+def _from_pyroute2(message: Any) -> Row:
     info = message.get_attr("INET_DIAG_INFO")
-    return Seen(
+    return Row(
         family=message["idiag_family"],
         state=message["idiag_state"],
         local=message["idiag_src"],
@@ -173,7 +134,7 @@ def _from_pyroute2(message: Any) -> Seen:
 
 
 def main() -> None:
-    seen: list[Seen] = []
+    seen: list[Row] = []
     with DiagSocket() as diag:
         diag.bind()
         for family in (socket.AF_INET, socket.AF_INET6):

@@ -142,15 +142,19 @@ class Peers:
         self._cleanup.callback(netns.close)
         return netns
 
+    def started(self, *command: str) -> Peer:
+        """By these words, which have to exec what follows them."""
+        return self._kept(Peer(*command))
+
     def on_host(self) -> Peer:
-        return self._kept(Peer())
+        return self.started()
 
     def inside(self, netns: Netns) -> Peer:
-        return self._kept(Peer("ip", "netns", "exec", netns.name))
+        return self.started("ip", "netns", "exec", netns.name)
 
     def inside_of(self, pid: int) -> Peer:
         """A process of the host in the namespace of another one."""
-        return self._kept(Peer("nsenter", f"--net=/proc/{pid}/ns/net"))
+        return self.started("nsenter", f"--net=/proc/{pid}/ns/net")
 
     def in_container(self, name: str, *options: str) -> Peer:
         """A container named `PREFIX-name` with the host's files, whose first process obeys."""

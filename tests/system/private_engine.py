@@ -50,9 +50,15 @@ class PrivateEngine:
         """End the daemon; its containers with it, unless it keeps them."""
         daemon = self._daemon
         if daemon is not None:
+            containerd = Path(
+                "/proc", (self._folder / "exec/containerd/containerd.pid").read_text()
+            )
             daemon.send_signal(with_signal)
             daemon.wait(60)
             self._daemon = None
+            # It dies with a daemon that is killed, but a little later: the next daemon would take
+            # it for one that lives, and wait for it in vain.
+            wait_until(lambda: not containerd.exists(), 30, "its containerd is gone")
 
     def docker(self, *arguments: str) -> str:
         """A `docker` command for this engine."""

@@ -20,9 +20,9 @@ from connbeat.linux.procfs import ProcFs
 from connbeat.linux.sock_diag import WITHOUT_TIME_WAIT
 from connbeat.model.sockets import Counters, Socket, SocketSnapshot, TcpState
 from connbeat.model.targets import Target
+from tests.golden import Info, Known, Row, packed
 from tests.system.harness import PREFIX, Netns
-from tests.system.oracles import Info, Seen, packed, seen_by_pyroute2, seen_by_ss
-from tests.system.socket_states import Known
+from tests.system.oracles import seen_by_pyroute2, seen_by_ss
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +37,8 @@ class States(msgspec.Struct, frozen=True):
     known: list[Known]
     ours: SocketSnapshot
     of_proc: SocketSnapshot
-    of_ss: list[Seen]
-    of_pyroute2: list[Seen]
+    of_ss: list[Row]
+    of_pyroute2: list[Row]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def by_cookie(rows: tuple[Socket, ...]) -> dict[int, Socket]:
     return {row.cookie: row for row in rows}
 
 
-def expected(seen: Seen) -> Socket:
+def expected(seen: Row) -> Socket:
     """What we have to make of a row: addresses unmapped, payload without the other side's FIN."""
     return Socket(
         family=seen.family,
@@ -94,7 +94,7 @@ def expected(seen: Seen) -> Socket:
         uid=seen.uid,
         rqueue=seen.rqueue,
         wqueue=seen.wqueue,
-        cgroup_id=seen.cgroup_id or 0,
+        cgroup_id=seen.cgroup_id,
         is_v6_only=seen.is_v6_only,
         counters=None if seen.info is None else expected_counters(seen.state, seen.info),
     )

@@ -14,7 +14,7 @@ from connbeat.errors import CaptureError, NetnsGone, NotPermitted
 from connbeat.linux import netns as linux_netns
 from connbeat.linux.netns import entered, own_netns
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.rtnetlink import read_addresses
+from connbeat.linux.rtnetlink import read_addresses, read_nsid
 from connbeat.linux.sock_diag import DiagSocket
 from connbeat.model.targets import Target
 from tests.system.harness import PREFIX, Netns, call, wait_until
@@ -215,6 +215,35 @@ def test_a_socket_made_inside_stays_there(netns: Netns) -> None:
     listener.kill()
     listener.communicate()
     diag.close()
+
+
+def test_one_socket_can_be_asked_for_by_its_addresses(netns: Netns) -> None:
+    diag = diag_of(netns)
+    process = netns.start("busybox", "nc", "-l", "-p", "7777")
+    wait_until(lambda: bool(diag.dump()[0]), 5, "the listener")
+    (listener,) = diag.dump()[0]
+    assert diag.get(listener) == listener
+    process.kill()
+    process.communicate()
+    assert diag.get(listener) is None
+    diag.close()
+
+
+def test_a_namespace_has_an_id_once_something_links_it_to_ours() -> None:
+    """As Docker's bridge containers do: a veth with its other end here."""
+    netns = Netns(f"{PREFIX}-nsid")
+    process = netns.start("sleep", "60")
+    wait_until(lambda: ProcFs().netns(process.pid) == netns.inode, 5, "the process inside")
+    assert read_nsid(process.pid) is None
+    assert read_nsid(4194305) is None
+    call(
+        "ip", "link", "add", "cbt-nsid0", "type", "veth", "peer", "name", "in", "netns", netns.name
+    )
+    call("ip", "link", "show", "cbt-nsid0")  # asking for the link gives the id
+    assert read_nsid(process.pid) is not None
+    process.kill()
+    process.communicate()
+    netns.close()
 
 
 def test_the_own_namespace_needs_no_door() -> None:

@@ -7,9 +7,8 @@ ROOT = Path(__file__).parents[2]
 #: Modules without a twin, and what tests them instead. The list should shrink.
 WITHOUT_TWIN = {
     "__main__.py": "one call; every system test makes it",
-    "agent/build.py": "wiring; every system test runs what it wires",
-    "agent/observe.py": "the capture thread: tests/system",
     "agent/supervise.py": "start, signals, stop: tests/system",
+    "cli/show.py": "one look at the machine: tests/system",
     "cli/run.py": "the command of every system test",
     "errors.py": "declarations alone",
     "model/batches.py": "declarations alone",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.connections.direction import Decision, Evidence, decide
+from connbeat.connections.direction import UNDECIDED, Decision, Evidence, decide, decide_alone
 from connbeat.model.connections import Direction, DirectionSource
 from connbeat.model.sockets import TcpState
 
@@ -89,6 +89,13 @@ def test_unknown_is_only_what_neither_state_counters_peer_nor_listeners_tell() -
         is_bare = not (seen.listens_here or seen.listens_there or seen.is_table_older)
         assert (direction is UNKNOWN) == (not has_proof and (is_ambiguous or is_bare))
         assert (source is NONE) == (direction is UNKNOWN)
+
+
+def test_alone_a_socket_goes_by_its_state_and_its_counters_only() -> None:
+    for seen in EVERYTHING:
+        bare = evidence(seen.state, excess=seen.client_excess)
+        assert decide_alone(seen)[0] is decide_alone(bare)[0]
+        assert decide_alone(seen) in (UNDECIDED, decide(seen))
 
 
 def test_both_ends_never_claim_the_same_with_the_same_witness() -> None:

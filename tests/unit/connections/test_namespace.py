@@ -1,7 +1,7 @@
 """What only shows below the tracker; its story is told in test_tracker.py."""
 
 from connbeat.connections.namespace import NamespaceLives
-from connbeat.model.sockets import TcpState
+from connbeat.model.sockets import SocketSource, TcpState
 from tests.builders import listening, row, snapshot
 
 WEB = listening("0.0.0.0:80", cookie=1, inode=1)
@@ -34,6 +34,16 @@ def test_a_life_is_closed_once() -> None:
     assert len(lives.end(5)) == 1
     assert lives.end(6) == []
     assert lives.fold(snapshot(), 10).closed == []
+
+
+def test_a_closed_life_is_not_carried_over_to_another_rung() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    lives.fold(snapshot(CALL), 10)
+    (old,) = lives.fold(snapshot(), 10).closed
+    listed = row("10.0.0.1:5000", "10.0.0.2:80", inode=2)
+    folded = lives.fold(snapshot(listed, source=SocketSource.PROC_NET_TCP), 10)
+    assert len(folded.new) == 1
+    assert folded.new != [old]
 
 
 def test_accepted_are_those_that_only_now_have_an_inode() -> None:

@@ -413,6 +413,22 @@ def test_an_owner_that_ended_while_its_socket_is_held_is_asked_for_again() -> No
     assert story.poll(12, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
 
 
+def test_a_connection_that_ends_with_its_owner_stays_its_owners() -> None:
+    """Killed between the dump and the look at the process, and the namespace went with it."""
+    story = Story(aggregation=4)
+    there = snapshot(CALL, netns=7)
+    container = ContainerRef("c" * 64, "docker")
+    story.owners[2] = Attribution(process(2), container)
+    story.poll(0)
+    story.poll(2, there)
+    story.ended = {2}
+    assert story.poll(6, there) == []
+    story.undecided = {2}
+    assert story.poll(8, gone=[7]) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.report.local.owner == process(2)
+    assert story.report.local.container == Container(container.id, runtime="docker")
+
+
 class Execs(Story):
     """Every process has called exec since it was last looked at."""
 
@@ -456,6 +472,35 @@ def test_a_connection_accepted_later_whose_owner_is_in_doubt_is_told_when_it_is_
     story.undecided = set()
     assert "ongoing 10.0.0.2:80 > 10.0.0.1:5000" in story.poll(8, WEB, accepted)
     assert story.connection.local.owner == process(3)
+
+
+def test_one_that_ends_with_its_namespace_before_its_owner_is_known_is_not_asked_for_again() -> (
+    None
+):
+    story = Story()
+    waiting = row("10.0.0.2:80", "10.0.0.1:5000", cookie=3)
+    story.poll(0, snapshot(WEB, waiting, netns=7))
+    story.undecided = {3}
+    accepted = msgspec.structs.replace(waiting, inode=3)
+    story.poll(2, snapshot(WEB, accepted, netns=7))
+    story.poll(4, gone=[7])
+    assert story.poll(6) == []
+    assert story.asked == []
+    assert_empty(story)
+
+
+def test_an_owner_of_an_accepted_connection_that_is_in_doubt_is_asked_for_at_every_poll() -> None:
+    story = Story()
+    story.poll(0, WEB)
+    waiting = row("10.0.0.2:80", "10.0.0.1:5000", cookie=3)
+    story.poll(2, WEB, waiting)
+    accepted = msgspec.structs.replace(waiting, inode=3)
+    story.undecided = {3}
+    story.poll(4, WEB, accepted)
+    story.undecided = set()
+    story.poll(6, WEB, accepted)
+    story.poll(8, WEB)
+    assert story.report.local.owner == process(3)
 
 
 # Who is told of
@@ -586,6 +631,31 @@ def test_one_from_before_the_agent_may_have_had_a_listener(is_attributed_late: b
         story.undecided = set()
         story.poll(2, CALL)
     assert evidence(story.connection) == (Direction.UNKNOWN, DirectionSource.NONE)
+
+
+def test_a_listener_at_the_same_port_of_another_machine_is_not_ours() -> None:
+    story = Story()
+    story.poll(0, WEB, CALL)
+    assert story.connection.direction is Direction.UNKNOWN
+
+
+def test_a_listener_of_our_own_that_was_called_over_loopback_is() -> None:
+    story = Story()
+    story.poll(0, WEB, row("127.0.0.1:5000", "127.0.0.1:80", cookie=2, inode=2))
+    assert evidence(story.connection) == (Direction.OUTBOUND, DirectionSource.LISTENER)
+
+
+def test_listeners_that_come_or_go_later_prove_nothing() -> None:
+    """Both ends' ports had a listener; that one of them has gone does not tell who called."""
+    other = listening("0.0.0.0:81", cookie=4, inode=4)
+    doubtful = row("127.0.0.1:80", "127.0.0.1:81", cookie=3, inode=3)
+    story = Story(aggregation=4)
+    story.poll(0)
+    story.poll(2, WEB, other, doubtful)
+    assert story.connection.direction is Direction.UNKNOWN
+    story.poll(6, other, doubtful)
+    story.poll(10, other, doubtful)
+    assert story.connection.direction is Direction.UNKNOWN
 
 
 def test_an_incomplete_table_of_listeners_proves_nothing() -> None:

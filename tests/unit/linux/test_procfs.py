@@ -15,6 +15,7 @@ from connbeat.linux.procfs import (
     parse_capabilities,
     parse_stat,
     parse_strings,
+    parse_thread_group,
     parse_uid,
 )
 from tests.proc_tree import ProcTree, read_tree
@@ -121,6 +122,16 @@ def test_a_status_without_uids_is_malformed(status: bytes) -> None:
 def test_a_process_that_calls_itself_a_uid_has_its_own() -> None:
     """The kernel escapes the line break in a name."""
     assert parse_uid(STATUS.replace(b"nginx", rb"\nUid:\t0\t0")) == 33
+
+
+def test_a_thread_says_which_process_it_belongs_to() -> None:
+    assert parse_thread_group(STATUS) == 812
+
+
+@pytest.mark.parametrize("status", [b"", b"\nTgid:", b"\nTgid:\tx\n"])
+def test_a_status_without_a_thread_group_is_malformed(status: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_thread_group(status)
 
 
 def test_capabilities_are_a_mask() -> None:

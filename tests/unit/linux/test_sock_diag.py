@@ -409,6 +409,11 @@ def test_a_destroyed_socket_of_another_family_is_none() -> None:
     assert parse_destroyed(bytes(stranger), 16, len(stranger), has_fin=None) is None
 
 
+def test_news_that_are_an_error_are_one_malformed_row() -> None:
+    refusal = pack_message(2, struct.pack("=i", -1), sequence=0)
+    assert parse_destroyed(refusal) == ([], 1)
+
+
 @given(hostile(pack_message(20, GOLDEN[-1][16:500], sequence=0)))
 def test_hostile_news_of_a_destroyed_socket_give_a_row_or_none_or_our_error(data: bytes) -> None:
     try:

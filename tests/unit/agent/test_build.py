@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from connbeat.agent.build import build_documents, build_outputs, capture_policy
+from connbeat.capture.ladder import Rung
+from connbeat.config.schema import (
+    Capture,
+    ConnbeatConfig,
+    OutputConsoleConfig,
+    OutputFileConfig,
+    Settings,
+)
+from tests.builders import HOST_NETNS, connection_report, process
+from tests.deliveries import batch, event
+
+#: Nothing here asks a resolver.
+ENVIRON = {"DOCKERHOST_HOSTNAME": "dh", "DOCKERHOST_IP": "127.0.1.1"}
+
+
+@pytest.mark.parametrize(
+    ("capture", "tcp_diag", "highest"),
+    [
+        ("auto", None, max(Rung)),
+        ("auto", True, max(Rung)),
+        ("auto", False, Rung.PROCFS),
+        ("procfs", None, Rung.PROCFS),
+        ("procfs", True, Rung.PROCFS),
+        ("dump", None, Rung.DUMP),
+        ("dump", False, Rung.DUMP),
+    ],
+)
+def test_the_ladder_is_as_high_as_the_new_switch_says_and_then_the_old_one(
+    capture: Capture, tcp_diag: bool | None, highest: Rung
+) -> None:
+    config = ConnbeatConfig(capture=capture, enable_tcp_diag=tcp_diag)
+    assert capture_policy(config, {}).highest is highest
+
+
+def test_tables_can_be_read_from_files_instead() -> None:
+    environ = {"PROC_NET_TCP": "/host/tcp", "PROC_NET_TCP6": ""}
+    assert capture_policy(ConnbeatConfig(), environ).table_files == (Path("/host/tcp"), None)
+    assert capture_policy(ConnbeatConfig(), {}).table_files == (None, None)
+
+
+def document(settings: Settings) -> dict[str, object]:
+    builder = build_documents(settings, ENVIRON)
+    builder.begin(HOST_NETNS, 0, 0)
+    owner = process(1, "app", "--password", "x", environ=("A=b",))
+    found: dict[str, object] = json.loads(
+        msgspec.json.encode(builder.build(connection_report(owner=owner)))
+    )
+    return found
+
+
+def test_documents_are_as_the_settings_say() -> None:
+    config = ConnbeatConfig(expose_cmdline=False, expose_environ=True)
+    found = document(Settings(name="edge-1", tags=("t",), fields={"dc": "a"}, connbeat=config))
+    beat, shown = found["beat"], found["local_process"]
+    assert isinstance(beat, dict)
+    assert isinstance(shown, dict)
+    assert beat["name"] == "edge-1"
+    assert (found["tags"], found["fields"]) == (["t"], {"dc": "a"})
+    assert (shown["cmdline"], shown["environ"]) == ("", ["A=b"])
+
+
+def test_without_a_name_the_host_s_name_stands_for_it() -> None:
+    beat = document(Settings())["beat"]
+    assert isinstance(beat, dict)
+    assert beat["name"] == beat["hostname"] != ""
+
+
+def test_redaction_can_be_switched_off() -> None:
+    shown = document(Settings(connbeat=ConnbeatConfig(redact=False)))["local_process"]
+    assert isinstance(shown, dict)
+    assert shown["cmdline"] == "app --password x"
+
+
+def test_there_is_an_output_for_every_section_that_is_on(tmp_path: Path) -> None:
+    assert list(build_outputs(Settings())) == []
+    file = OutputFileConfig(path=str(tmp_path), filename="events", permissions=0o640)
+    both = build_outputs(Settings(output_console=OutputConsoleConfig(), output_file=file))
+    assert [output.name for output in both] == ["console", "file"]
+
+
+def test_the_file_output_has_the_path_and_permissions_of_the_settings(tmp_path: Path) -> None:
+    file = OutputFileConfig(path=str(tmp_path), filename="events", permissions=0o640)
+    (output,) = build_outputs(Settings(output_file=file))
+    output.open()
+    output.send(batch(event(1)))
+    output.close()
+    written = tmp_path / "events"
+    assert written.read_bytes() == event(1).body + b"\n"
+    assert written.stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,332 @@
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from connbeat.agent import observe
+from connbeat.agent.observe import EventMaker, Observer, ObserverThread
+from connbeat.capture.reader import Poll
+from connbeat.connections.tracker import Tracker, TrackerPolicy
+from connbeat.errors import CaptureError
+from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.model.batches import Event
+from connbeat.model.connections import EventKind, Report
+from connbeat.model.containers import DockerHost
+from connbeat.model.processes import Attribution, Process, Wanted
+from connbeat.model.sockets import SocketSnapshot
+from connbeat.model.targets import Namespaces, Target
+from connbeat.telemetry.metrics import Metric, Metrics
+from tests.builders import (
+    HOST_NETNS,
+    SECOND,
+    FakeContainers,
+    connection_report,
+    listener_report,
+    owned,
+    process,
+    row,
+    snapshot,
+)
+from tests.deliveries import FakeClock
+
+# Events
+
+
+class FakeTime(FakeClock):
+    """The wall clock is an hour ahead, and may step."""
+
+    ahead_ns = 3600 * SECOND
+
+    def now_ns(self) -> int:
+        return self.monotonic + self.ahead_ns
+
+
+def maker(clock: FakeClock, metrics: Metrics) -> EventMaker:
+    policy = DocumentPolicy(name="h1", hostname="h1", version="1.0.0")
+    return EventMaker(DocumentBuilder(policy, DockerHost("h1", ())), clock, metrics)
+
+
+def test_an_event_is_the_document_in_one_line_with_its_id_and_time() -> None:
+    clock = FakeTime()
+    report = listener_report(reported_ns=clock.monotonic, kind=EventKind.ONGOING)
+    (event,) = maker(clock, Metrics()).make([report], HOST_NETNS)
+    assert event.id == report.event_id
+    assert event.timestamp_ns == clock.now_ns()
+    assert b"\n" not in event.body
+    assert json.loads(event.body)["@timestamp"] == "1970-01-01T01:00:01.000Z"
+
+
+def test_every_poll_reads_the_wall_clock_anew() -> None:
+    clock = FakeTime()
+    events = maker(clock, Metrics())
+    report = connection_report(reported_ns=clock.monotonic, kind=EventKind.ONGOING)
+    (before,) = events.make([report], HOST_NETNS)
+    clock.ahead_ns += 5 * SECOND
+    (after,) = events.make([report], HOST_NETNS)
+    assert after.timestamp_ns - before.timestamp_ns == 5 * SECOND
+
+
+def test_a_report_that_cannot_be_written_costs_itself_only_and_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+    broken = connection_report(owner=process(1, executable="/bin/\udcff"), id="broken")
+    events = list(maker(FakeTime(), metrics).make([broken, listener_report()], HOST_NETNS))
+    assert [event.id for event in events] == ["h-1-9-opened-3"]
+    assert metrics.get(Metric.REPORTS_FAILED) == 1
+    assert "broken" in caplog.text
+
+
+# The thread
+
+
+class FakeObserver:
+    """Polls as `plan` says, one item each: reports, or what to raise. Then there is nothing."""
+
+    host_netns = HOST_NETNS
+
+    def __init__(self, clock: FakeClock, *plan: list[Report] | BaseException) -> None:
+        self.clock = clock
+        self.plan = list(plan)
+        self.started: list[int] = []
+        self.seconds_each = 0.0
+        self.closed = 0
+
+    def poll(self) -> Iterator[Report]:
+        self.started.append(self.clock.monotonic // SECOND)
+        self.clock.advance(self.seconds_each)
+        found = self.plan.pop(0) if self.plan else []
+        if isinstance(found, BaseException):
+            raise found
+        return iter(found)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeIntake:
+    def __init__(self) -> None:
+        self.taken: list[list[str]] = []
+
+    def put(self, events: Sequence[Event]) -> None:
+        self.taken.append([event.id for event in events])
+
+
+class Stage:
+    """The capture thread with everything around it; `run` stops it at its n-th wait."""
+
+    def __init__(self, *plan: list[Report] | BaseException) -> None:
+        self.clock = FakeClock()
+        self.metrics = Metrics()
+        self.observer = FakeObserver(self.clock, *plan)
+        self.intake = FakeIntake()
+        self.thread = ObserverThread(
+            cast(Observer, self.observer),
+            maker(self.clock, self.metrics),
+            self.intake,
+            poll_interval_ns=2 * SECOND,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    def run(self, waits: int) -> None:
+        def stop_at_last() -> None:
+            if len(self.clock.waits) >= waits:
+                self.thread.stop()
+
+        self.clock.on_wait = stop_at_last
+        self.thread.run()
+
+
+def report(number: int) -> Report:
+    return listener_report(event_id=f"e{number}")
+
+
+def test_every_interval_there_is_a_poll_and_at_the_stop_one_more() -> None:
+    stage = Stage([report(1)], [report(2)], [report(3)])
+    stage.run(waits=2)
+    assert stage.intake.taken == [["e1"], ["e2"], ["e3"]]
+    assert stage.observer.started == [1, 3, 3]
+    assert stage.observer.closed == 1
+
+
+def test_a_thread_told_to_stop_before_it_runs_still_polls_once() -> None:
+    stage = Stage([report(1)])
+    stage.thread.stop()
+    stage.thread.run()
+    assert stage.intake.taken == [["e1"]]
+
+
+def test_who_waits_for_the_first_poll_is_told_after_it() -> None:
+    stage = Stage()
+    assert not stage.thread.first_poll_done.is_set()
+    stage.run(waits=1)
+    assert stage.thread.first_poll_done.is_set()
+
+
+def test_a_poll_that_fails_is_counted_and_the_next_one_works(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage([report(1)], ValueError("bug"), [report(3)])
+    stage.run(waits=3)
+    assert stage.intake.taken == [["e1"], ["e3"]]
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert "A poll failed" in caplog.text
+
+
+def test_a_thread_that_must_not_go_on_ends_and_closes() -> None:
+    """Lost in another namespace: that is no Exception, and nothing may keep the thread alive."""
+    stage = Stage(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(waits=3)
+    assert stage.observer.closed == 1
+
+
+def test_the_time_a_poll_takes_is_part_of_the_interval() -> None:
+    stage = Stage()
+    stage.observer.seconds_each = 0.5
+    stage.run(waits=4)
+    assert stage.clock.waits == [1.5] * 4
+    assert stage.observer.started[:4] == [1, 3, 5, 7]
+
+
+def test_a_poll_longer_than_the_interval_is_not_made_up_for() -> None:
+    stage = Stage()
+    stage.observer.seconds_each = 5
+    stage.run(waits=2)
+    assert stage.clock.waits == [0, 0]
+    assert stage.observer.started == [1, 6, 11]
+
+
+def test_after_a_long_poll_the_interval_begins_anew() -> None:
+    stage = Stage()
+    stage.observer.seconds_each = 5
+    waits: list[float] = []
+
+    def next_wait() -> None:
+        waits.append(stage.clock.waits[-1])
+        stage.observer.seconds_each = 0
+        if len(waits) == 4:
+            stage.thread.stop()
+
+    stage.clock.on_wait = next_wait
+    stage.thread.run()
+    assert waits == [0, 2, 2, 2]
+
+
+def test_events_are_handed_on_in_parts() -> None:
+    stage = Stage([report(number) for number in range(2500)])
+    stage.thread.stop()
+    stage.thread.run()
+    assert [len(part) for part in stage.intake.taken] == [1000, 1000, 500]
+
+
+def test_stop_returns_at_once_and_wakes_the_thread() -> None:
+    stage = Stage()
+    stopped = threading.Event()
+    stage.clock.on_wait = stopped.set
+    thread = threading.Thread(target=stage.thread.run)
+    thread.start()
+    assert stopped.wait(10)
+    stage.thread.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+# One poll
+
+CALL = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, inode=2)
+HOST = Target(HOST_NETNS, (1,), "", is_host=True)
+
+
+class World:
+    """What the stages of a poll see: namespaces, snapshots, owners. It is all of them at once."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.metrics = Metrics()
+        self.tables: list[SocketSnapshot] = []
+        self.gone: tuple[int, ...] = ()
+        self.asked: list[int] = []
+        self.expired: list[int] = []
+        policy = TrackerPolicy(
+            id_prefix="h",
+            aggregation_ns=30 * SECOND,
+            max_connections=10,
+            own_pid=0,
+            with_host=True,
+        )
+        self.tracker = Tracker(policy, FakeContainers(), self, self.metrics)
+        me = cast(Any, self)
+        self.observer = Observer(
+            namespaces=me,
+            snapshots=me,
+            processes=me,
+            owners=me,
+            tracker=self.tracker,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    def read(self) -> Namespaces:
+        return Namespaces({HOST_NETNS: HOST}, ())
+
+    def poll(self, _targets: object, _now_ns: int) -> Poll:
+        return Poll(tuple(self.tables), self.gone)
+
+    def resolve(
+        self, wanted: Sequence[Wanted], _namespaces: Namespaces, _now_ns: int
+    ) -> Mapping[tuple[int, int], Attribution]:
+        self.asked += [one.inode for one in wanted]
+        return {(one.netns, one.inode): owned(one.inode) for one in wanted}
+
+    def current(self, process: Process, _now_ns: int) -> Process | None:
+        return process
+
+    def expire(self, now_ns: int) -> list[int]:
+        self.expired.append(now_ns)
+        return []
+
+    def kinds(self) -> list[str]:
+        self.clock.advance(2)
+        return [str(report.kind) for report in self.observer.poll()]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent is not in the host's namespace, so it cannot read the host's addresses."""
+    monkeypatch.setattr(observe, "own_netns", lambda: 0)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_poll_folds_asks_for_owners_and_reports() -> None:
+    world = World()
+    world.tables = [snapshot(CALL)]
+    assert world.kinds() == ["ongoing"]
+    assert world.asked == [2]
+    assert world.kinds() == []
+    assert world.asked == [2], "asked again"
+    world.tables = []
+    world.gone = (HOST_NETNS,)
+    assert world.kinds() == ["closed"]
+    assert world.metrics.get(Metric.POLLS) == len(world.expired) == 3
+    assert world.observer.host_netns == HOST_NETNS
+
+
+def test_the_host_s_addresses_are_read_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    reads: list[int] = []
+
+    def read_addresses() -> frozenset[bytes]:
+        reads.append(world.clock.monotonic // SECOND)
+        if len(reads) == 2:
+            raise CaptureError("no netlink today")
+        return frozenset()
+
+    monkeypatch.setattr(observe, "own_netns", lambda: HOST_NETNS)
+    monkeypatch.setattr(observe, "read_addresses", read_addresses)
+    for _ in range(12):
+        world.kinds()
+    assert reads == [3, 13, 23]

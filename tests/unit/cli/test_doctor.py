@@ -1,0 +1,41 @@
+"""What `doctor` prints of a diagnosis; that it finds the right one the system tests show."""
+
+from connbeat.cli.doctor import Diagnosis, render
+
+WELL = Diagnosis(
+    kernel="6.18.1",
+    python="3.11.7",
+    docker="2 containers run",
+    processes=90,
+    unreadable_processes=0,
+    capabilities={"CAP_SYS_ADMIN": True},
+    namespaces={"4026531840": "dump"},
+    missing=[],
+)
+POOR = Diagnosis(
+    kernel="6.18.1",
+    python="3.11.7",
+    docker="off (enable_docker: false)",
+    processes=12,
+    unreadable_processes=80,
+    capabilities={"CAP_SYS_ADMIN": False, "CAP_SYS_PTRACE": False},
+    namespaces={"4026531840": "dump", "4026532178": "procfs (setns needs CAP_SYS_ADMIN)"},
+    missing=["counters in 1 other namespaces: CAP_SYS_ADMIN"],
+)
+
+
+def test_where_nothing_is_missing_it_says_so() -> None:
+    lines = render(WELL).splitlines()
+    assert lines[-1] == "nothing is missing"
+    assert "  4026531840  dump" in lines
+
+
+def test_every_namespace_has_its_rung_and_every_lack_its_remedy() -> None:
+    lines = render(POOR).splitlines()
+    assert "capabilities  CAP_SYS_ADMIN no, CAP_SYS_PTRACE no" in lines
+    assert "processes     12 seen, 80 unreadable" in lines
+    assert "  4026532178  procfs (setns needs CAP_SYS_ADMIN)" in lines
+    assert lines[-2:] == [
+        "not seen, and what to give:",
+        "  counters in 1 other namespaces: CAP_SYS_ADMIN",
+    ]

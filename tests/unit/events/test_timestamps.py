@@ -1,0 +1,25 @@
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connbeat.events.timestamps import TimestampFormatter
+
+#: The years that a host's clock may have, a dead battery included.
+MOMENTS = st.integers(0, 4_000_000_000 * 10**9)
+
+
+@given(st.lists(MOMENTS, max_size=5))
+def test_a_moment_reads_back_as_itself_cut_to_the_millisecond(moments: list[int]) -> None:
+    formatter = TimestampFormatter()
+    for moment in moments:
+        text = formatter.format(moment)
+        read = dt.datetime.fromisoformat(text)
+        assert text.endswith("Z")
+        assert len(text) == len("2026-11-23T10:00:02.123Z")
+        since = read - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        assert since // dt.timedelta(milliseconds=1) == moment // 1_000_000
+
+
+def test_no_event_lies_in_the_future() -> None:
+    assert TimestampFormatter().format(1_999_999_999) == "1970-01-01T00:00:01.999Z"
