@@ -176,9 +176,12 @@ class EventMaker:
 
 
 class ObserverThread:
-    """The body of the capture thread: a poll every interval until told to stop, and one more."""
+    """The body of the capture thread: a poll every interval until told to stop, and one more.
 
-    def __init__(
+    In between, every `tick_ns`, what the kernel tells by itself.
+    """
+
+    def __init__(  # noqa: PLR0913  a thread is handed all it needs
         self,
         observer: Observer,
         events: EventMaker,
@@ -187,11 +190,13 @@ class ObserverThread:
         poll_interval_ns: int,
         clock: Clock,
         metrics: Metrics,
+        tick_ns: int = _TICK_NS,
     ) -> None:
         self._observer = observer
         self._events = events
         self._intake = intake
         self._poll_interval_ns = poll_interval_ns
+        self._tick_ns = tick_ns
         self._clock = clock
         self._metrics = metrics
         self._stopping = threading.Event()
@@ -209,14 +214,18 @@ class ObserverThread:
                 self.first_poll_done.set()
                 # A poll that took longer than the interval is not made up for.
                 due_ns = max(due_ns + self._poll_interval_ns, self._clock.monotonic_ns())
-                while (left_ns := due_ns - self._clock.monotonic_ns()) > _TICK_NS:
-                    if self._clock.wait(self._stopping, _TICK_NS / 1e9):
-                        break
-                    self._turn(self._observer.tick)
-                self._clock.wait(self._stopping, left_ns / 1e9)
+                self._tick_until(due_ns)
             self._turn(partial(self._observer.poll, is_last=True))
         finally:
             self._observer.close()
+
+    def _tick_until(self, due_ns: int) -> None:
+        """Wait for the next poll, and take on the way what the kernel tells."""
+        while (left_ns := due_ns - self._clock.monotonic_ns()) > self._tick_ns:
+            if self._clock.wait(self._stopping, self._tick_ns / 1e9):
+                return
+            self._turn(self._observer.tick)
+        self._clock.wait(self._stopping, left_ns / 1e9)
 
     def _turn(self, look: Callable[[], Iterator[Report]]) -> None:
         try:

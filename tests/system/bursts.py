@@ -173,8 +173,8 @@ class KernelAgent(Agent):
         """No end is told twice; what was asked for follows the published schema, by sample."""
         events = self.events()
         ends = Counter(about(it)["id"] for it in events if kind_of(it) in ("closed", "failed"))
-        twice = [it for it in events if ends[about(it)["id"]] > 1]
-        assert not twice, twice
+        twice = [brief(it) for it in events if ends[about(it)["id"]] > 1]
+        assert not twice, "\n".join(twice[:20])
         for event in events:
             if kind_of(event) == "failed":
                 check_failed(event)
@@ -201,6 +201,14 @@ def check_failed(event: Document) -> None:
     assert told["opened_at"] <= told["closed_at"] == event["@timestamp"], event
     assert told["direction"] == "outbound", event
     assert "bytes_sent" not in told, event
+
+
+def brief(event: Document) -> str:
+    """One line about an event, for a failure's message."""
+    names = ("id", "event", "direction_source", "state", "opened_at", "closed_at", "bytes_sent")
+    told = {name: about(event)[name] for name in names if name in about(event)}
+    ends = [str(event.get(name)) for name in ("local_ip", "local_port", "remote_ip", "remote_port")]
+    return f"{event['local_process'].get('pid')} {':'.join(ends)} {told}"
 
 
 def about(event: Document) -> dict[str, Any]:

@@ -108,8 +108,11 @@ def test_two_agents_on_one_host_both_tell_everything(
     for ends, event in first.items():
         twin = other[ends]
         assert twin["local_process"]["pid"] == event["local_process"]["pid"]
-        for name in ("id", "bytes_sent", "bytes_received", "duration_ms", "direction"):
+        for name in ("id", "bytes_sent", "bytes_received", "direction"):
             assert twin["connection"][name] == event["connection"][name]
+        # Each has its own records of the same moments.
+        lasted = [it["connection"]["duration_ms"] for it in (twin, event)]
+        assert lasted[0] == pytest.approx(lasted[1], abs=1)
     assert second.stop() == 0
     assert len(instances_of(agent, tracefs)) == 2
     [told] = burst(agent)
@@ -167,7 +170,8 @@ def test_tracing_that_is_taken_away_is_missed_replaced_and_taken_up_again(
 
 
 def has_transitions(agent: KernelAgent) -> bool:
-    return agent.gauge('connbeat_namespaces{rung="transitions"}') > 0
+    rungs = ("transitions", "nat")
+    return any(agent.gauge(f'connbeat_namespaces{{rung="{rung}"}}') > 0 for rung in rungs)
 
 
 # Namespaces
@@ -176,10 +180,13 @@ def has_transitions(agent: KernelAgent) -> bool:
 def test_a_namespace_that_is_gone_within_ten_ms_is_told_with_its_process(
     agent: KernelAgent,
 ) -> None:
-    with Load("blink") as load:
-        truth = load.go()
-        assert truth["seconds"] < 0.01
-        events = agent.await_about(truth["server_port"], 2)
+    for _ in range(10):  # on a busy machine it takes longer
+        with Load("blink") as load:
+            truth = load.go()
+        if truth["seconds"] < 0.01:
+            break
+    assert truth["seconds"] < 0.01
+    events = agent.await_about(truth["server_port"], 2)
     assert len(events) == 2
     assert {kind_of(it) for it in events} == {"closed"}
     port, server_port = truth["port"], truth["server_port"]

@@ -16,6 +16,7 @@ WITHOUT_TWIN = {
     "model/containers.py": "declarations alone",
     "model/processes.py": "declarations alone",
     "model/targets.py": "declarations alone",
+    "model/traces.py": "declarations alone",
     "cli/options.py": "declarations alone",
 }
 

@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from connbeat.agent import observe
@@ -12,11 +13,12 @@ from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.model.batches import Event
-from connbeat.model.connections import EventKind, Report
+from connbeat.model.connections import Address, Direction, EventKind, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.processes import Attribution, Process, Wanted
-from connbeat.model.sockets import SocketSnapshot
+from connbeat.model.sockets import Socket, SocketSnapshot
 from connbeat.model.targets import Namespaces, Target
+from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 from tests.builders import (
     HOST_NETNS,
@@ -93,8 +95,15 @@ class FakeObserver:
         self.started: list[int] = []
         self.seconds_each = 0.0
         self.closed = 0
+        self.ticks = 0
+        self.was_last = False
 
-    def poll(self) -> Iterator[Report]:
+    def tick(self) -> Iterator[Report]:
+        self.ticks += 1
+        return iter(())
+
+    def poll(self, *, is_last: bool = False) -> Iterator[Report]:
+        self.was_last = is_last
         self.started.append(self.clock.monotonic // SECOND)
         self.clock.advance(self.seconds_each)
         found = self.plan.pop(0) if self.plan else []
@@ -117,7 +126,7 @@ class FakeIntake:
 class Stage:
     """The capture thread with everything around it; `run` stops it at its n-th wait."""
 
-    def __init__(self, *plan: list[Report] | BaseException) -> None:
+    def __init__(self, *plan: list[Report] | BaseException, tick_seconds: int = 60) -> None:
         self.clock = FakeClock()
         self.metrics = Metrics()
         self.observer = FakeObserver(self.clock, *plan)
@@ -127,6 +136,7 @@ class Stage:
             maker(self.clock, self.metrics),
             self.intake,
             poll_interval_ns=2 * SECOND,
+            tick_ns=tick_seconds * SECOND,
             clock=self.clock,
             metrics=self.metrics,
         )
@@ -150,6 +160,15 @@ def test_every_interval_there_is_a_poll_and_at_the_stop_one_more() -> None:
     assert stage.intake.taken == [["e1"], ["e2"], ["e3"]]
     assert stage.observer.started == [1, 3, 3]
     assert stage.observer.closed == 1
+
+
+def test_between_two_polls_the_kernel_is_heard_and_the_last_poll_knows_it_is() -> None:
+    stage = Stage(tick_seconds=1)
+    stage.run(waits=4)
+    assert stage.clock.waits == [1, 1, 1, 1]
+    assert stage.observer.started == [1, 3, 4], "the last poll is the stop's"
+    assert stage.observer.ticks == 1 + 1
+    assert stage.observer.was_last
 
 
 def test_a_thread_told_to_stop_before_it_runs_still_polls_once() -> None:
@@ -251,6 +270,9 @@ class World:
         self.gone: tuple[int, ...] = ()
         self.asked: list[int] = []
         self.expired: list[int] = []
+        self.told: list[Tick] = []
+        self.forced: list[tuple[int | None, int]] = []
+        self.open_sockets: list[Socket] = []
         policy = TrackerPolicy(
             id_prefix="h",
             aggregation_ns=30 * SECOND,
@@ -258,12 +280,15 @@ class World:
             own_pid=0,
             with_host=True,
         )
-        self.tracker = Tracker(policy, FakeContainers(), self, self.metrics)
+        self.tracker = Tracker(policy, FakeContainers(), self, self.metrics, translator=self)
         me = cast(Any, self)
         self.observer = Observer(
             namespaces=me,
             snapshots=me,
+            kernel=me,
+            nat=me,
             processes=me,
+            lineage=me,
             owners=me,
             tracker=self.tracker,
             clock=self.clock,
@@ -274,7 +299,26 @@ class World:
         return Namespaces({HOST_NETNS: HOST}, ())
 
     def poll(self, _targets: object, _now_ns: int) -> Poll:
-        return Poll(tuple(self.tables), self.gone)
+        return Poll(tuple(self.tables), self.gone, {HOST_NETNS: 0})
+
+    def open(self, *_: object) -> None:
+        """Nothing to open."""
+
+    def see(self, targets: Mapping[int, Target]) -> None:
+        assert set(targets) == {HOST_NETNS}
+
+    def tick(self) -> Tick:
+        return self.told.pop(0) if self.told else Tick()
+
+    def force(self, netns: int | None, dumps: int = 1) -> None:
+        self.forced.append((netns, dumps))
+
+    def get(self, target: Target, wanted: Socket) -> Socket | None:
+        assert target is HOST
+        return next((s for s in self.open_sockets if s.local_port == wanted.local_port), None)
+
+    def real_remotes(self, asked: Sequence[object]) -> list[Address | None]:
+        return [None] * len(asked)
 
     def resolve(
         self, wanted: Sequence[Wanted], _namespaces: Namespaces, _now_ns: int
@@ -311,7 +355,8 @@ def test_a_poll_folds_asks_for_owners_and_reports() -> None:
     world.tables = []
     world.gone = (HOST_NETNS,)
     assert world.kinds() == ["closed"]
-    assert world.metrics.get(Metric.POLLS) == len(world.expired) == 3
+    assert world.metrics.get(Metric.POLLS) == 3
+    assert len(world.expired) == 6, "processes and lineage"
     assert world.observer.host_netns == HOST_NETNS
 
 
@@ -327,6 +372,40 @@ def test_the_host_s_addresses_are_read_every_ten_seconds(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(observe, "own_netns", lambda: HOST_NETNS)
     monkeypatch.setattr(observe, "read_addresses", read_addresses)
+    monkeypatch.setattr(observe, "read_networks", frozenset)
     for _ in range(12):
         world.kinds()
     assert reads == [3, 13, 23]
+
+
+def trace_of(call: Socket) -> Trace:
+    trace = Trace(77, Direction.OUTBOUND, 2 * SECOND)
+    trace.family = 2
+    trace.local_ip, trace.local_port = call.local_ip, call.local_port
+    trace.remote_ip, trace.remote_port = call.remote_ip, call.remote_port
+    trace.process = msgspec.structs.replace(process(9), netns=HOST_NETNS)
+    return trace
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_the_kernel_told_to_be_open_is_looked_up_and_told_of_once() -> None:
+    world = World()
+    trace = trace_of(CALL)
+    world.kinds()
+    world.told = [Tick(opened=[trace])]
+    world.open_sockets = [CALL]
+    assert world.kinds() == ["opened"]
+    assert world.asked == [], "the trace knows the process"
+    trace.closed_ns = world.clock.monotonic
+    world.told = [Tick(closes=[Close(HOST_NETNS, CALL, trace.closed_ns, trace)])]
+    turns = [[str(report.kind) for report in world.observer.tick()] for _ in range(3)]
+    assert turns == [[], ["closed"], []], "it waits a turn for its other end"
+    assert world.kinds() == []
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
+    world = World()
+    world.told = [Tick(is_lossy=True)]
+    world.kinds()
+    assert world.forced == [(None, 2)]

@@ -17,16 +17,30 @@ class FakeDiag:
     def __init__(self, *answers: Answer | CaptureError) -> None:
         self._answers: Sequence[Answer | CaptureError] = answers
         self.dumps = 0
+        #: Which states the last dump was asked for.
+        self.states = 0
         self.is_closed = False
 
     def dump(self, states: int = ALL_STATES) -> Answer:
-        assert states == ALL_STATES
         assert not self.is_closed, "a closed socket was asked"
+        self.states = states
         answer = self._answers[min(self.dumps, len(self._answers) - 1)]
         self.dumps += 1
         if isinstance(answer, CaptureError):
             raise answer
         return answer
+
+    def get(self, wanted: Socket) -> Socket | None:
+        """The row with these addresses, of what the next dump would give."""
+        assert not self.is_closed, "a closed socket was asked"
+        answer = self._answers[min(self.dumps, len(self._answers) - 1)]
+        if isinstance(answer, CaptureError):
+            raise answer
+        ends = "local_ip", "local_port", "remote_ip", "remote_port"
+        for row in answer[0]:
+            if all(getattr(row, name) == getattr(wanted, name) for name in ends):
+                return row
+        return None
 
     def close(self) -> None:
         self.is_closed = True

@@ -4,6 +4,7 @@ import pytest
 
 from connbeat.capture.dump import dump
 from connbeat.errors import CaptureError
+from connbeat.linux.sock_diag import ALL_STATES, WITHOUT_TIME_WAIT
 from connbeat.model.sockets import SocketSource
 from tests.strategies import make_socket
 from tests.unit.capture.fakes import FakeDiag
@@ -13,7 +14,7 @@ ROW = make_socket()
 
 def test_a_quiet_table_is_dumped_once_and_is_complete() -> None:
     diag = FakeDiag(([ROW], 0, False))
-    snapshot = dump(diag.as_diag(), 7, 42)
+    snapshot = dump(diag.as_diag(), 7, 42, closes_heard=False, transitions_seen=False)
     assert (snapshot.netns, snapshot.taken_ns) == (7, 42)
     assert snapshot.source is SocketSource.INET_DIAG
     assert snapshot.sockets == (ROW,)
@@ -23,7 +24,7 @@ def test_a_quiet_table_is_dumped_once_and_is_complete() -> None:
 
 def test_a_table_that_moved_is_dumped_again_and_the_last_answer_counts() -> None:
     diag = FakeDiag(([], 5, True), ([ROW, ROW], 0, True), ([ROW], 1, False))
-    snapshot = dump(diag.as_diag(), 7, 0)
+    snapshot = dump(diag.as_diag(), 7, 0, closes_heard=False, transitions_seen=False)
     assert snapshot.sockets == (ROW,)
     assert snapshot.malformed == 1
     assert snapshot.is_complete
@@ -32,7 +33,7 @@ def test_a_table_that_moved_is_dumped_again_and_the_last_answer_counts() -> None
 
 def test_a_table_that_never_rests_is_taken_as_it_is_and_called_incomplete() -> None:
     diag = FakeDiag(([ROW], 0, True))
-    snapshot = dump(diag.as_diag(), 7, 0)
+    snapshot = dump(diag.as_diag(), 7, 0, closes_heard=False, transitions_seen=False)
     assert snapshot.sockets == (ROW,)
     assert not snapshot.is_complete
     assert diag.dumps == 4
@@ -40,4 +41,22 @@ def test_a_table_that_never_rests_is_taken_as_it_is_and_called_incomplete() -> N
 
 def test_a_failure_is_not_hidden() -> None:
     with pytest.raises(CaptureError):
-        dump(FakeDiag(CaptureError("netlink dump failed")).as_diag(), 7, 0)
+        dump(
+            FakeDiag(CaptureError("netlink dump failed")).as_diag(),
+            7,
+            0,
+            closes_heard=True,
+            transitions_seen=True,
+        )
+
+
+@pytest.mark.parametrize(
+    ("closes_heard", "states"), [(False, ALL_STATES), (True, WITHOUT_TIME_WAIT)]
+)
+def test_where_closes_are_heard_the_rows_that_linger_after_them_are_left_out(
+    closes_heard: bool, states: int
+) -> None:
+    diag = FakeDiag(([ROW], 0, False))
+    snapshot = dump(diag.as_diag(), 7, 0, closes_heard=closes_heard, transitions_seen=False)
+    assert diag.states == states
+    assert (snapshot.closes_heard, snapshot.transitions_seen) == (closes_heard, False)

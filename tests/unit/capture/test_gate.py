@@ -1,6 +1,6 @@
 """The gate before a dump: closed while the counters say the same, for ten seconds at most."""
 
-from connbeat.capture.gate import Gate
+from connbeat.capture.gate import WATCHED, Gate
 
 SECOND = 1_000_000_000
 
@@ -44,3 +44,30 @@ def test_a_dump_that_did_not_succeed_leaves_it_open() -> None:
     gate.dumped(b"before", 0)
     assert gate.is_open(b"after", SECOND)
     assert gate.is_open(b"after", 2 * SECOND)
+
+
+def test_a_namespace_that_is_watched_is_dumped_every_half_minute() -> None:
+    gate = Gate()
+    assert gate.is_open(WATCHED, 0)
+    gate.dumped(WATCHED, 5 * SECOND)
+    assert not gate.is_open(WATCHED, 35 * SECOND - 1)
+    assert gate.is_open(WATCHED, 35 * SECOND)
+
+
+def test_a_namespace_that_is_watched_no_more_is_dumped_at_once() -> None:
+    gate = Gate()
+    gate.dumped(WATCHED, 0)
+    assert gate.is_open(b"counters", 1)
+    gate.dumped(b"counters", 1)
+    assert gate.is_open(WATCHED, 2), "and one that begins to be watched, too"
+
+
+def test_a_gate_that_was_forced_is_open_for_so_many_dumps() -> None:
+    gate = Gate()
+    gate.dumped(b"counters", 0)
+    gate.force(2)
+    gate.force(1)
+    for _ in range(2):
+        assert gate.is_open(b"counters", 1)
+        gate.dumped(b"counters", 1)
+    assert not gate.is_open(b"counters", 1)

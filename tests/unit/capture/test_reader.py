@@ -9,7 +9,7 @@ from connbeat.capture.ladder import Rung, Standing
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.sock_diag import DiagSocket
+from connbeat.linux.sock_diag import WITHOUT_TIME_WAIT, DiagSocket
 from connbeat.model.sockets import SocketSource
 from connbeat.model.targets import Target
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -20,6 +20,7 @@ from tests.unit.capture.fakes import FakeDiag
 SECOND = 1_000_000_000
 ROW = make_socket()
 QUIET = ([ROW], 0, False)
+AT_DUMP = Standing(Rung.DUMP, "its closes are not heard yet")
 
 PROCESS = """
 == {pid}/stat
@@ -28,8 +29,8 @@ PROCESS = """
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 42 1 0 0
 == {pid}/net/tcp6
 == {pid}/net/snmp
-Tcp: ActiveOpens
-Tcp: {opens}
+Tcp: ActiveOpens PassiveOpens
+Tcp: {opens} 7
 == {pid}/net/sockstat
 TCP: inuse 1 orphan 0
 == {pid}/net/sockstat6
@@ -41,6 +42,22 @@ OTHER = Target(2, (200,), "", is_host=False)
 NAMED = Target(3, (), "/run/netns/named", is_host=False)
 
 
+class FakeWatch:
+    """Hears the closes of these namespaces."""
+
+    def __init__(self) -> None:
+        self.covered: set[int] = set()
+        self.has_transitions = False
+
+    def covers(self, netns: int) -> bool:
+        return netns in self.covered
+
+    def standing(self, netns: int) -> Standing:
+        if not self.covers(netns):
+            return Standing(Rung.DUMP, "its closes are not heard yet")
+        return Standing(Rung.TRANSITIONS if self.has_transitions else Rung.CLOSES, "")
+
+
 class House:
     """A reader, its `/proc`, and the sock_diag sockets it will be given, by namespace."""
 
@@ -49,6 +66,7 @@ class House:
         for pid in (100, 200):
             self.count(pid, 0)
         self.metrics = Metrics()
+        self.watch = FakeWatch()
         self.diags: dict[int, FakeDiag | CaptureError] = {}
         self.opened: list[int] = []
 
@@ -67,6 +85,7 @@ class House:
         return SnapshotReader(
             ProcFs(self.tree.root),
             CapturePolicy(**policy),  # type: ignore[arg-type]  # fields by name, for brevity
+            self.watch,
             self.metrics,
         )
 
@@ -90,7 +109,7 @@ def test_each_namespace_is_dumped_through_a_socket_opened_once(house: House) -> 
     assert first.snapshots[0].sockets == (ROW,)
     assert first.snapshots[0].source is SocketSource.INET_DIAG
     assert house.opened == [1, 2]
-    assert snapshots.standings() == {1: Standing(Rung.DUMP, ""), 2: Standing(Rung.DUMP, "")}
+    assert snapshots.standings() == {1: AT_DUMP, 2: AT_DUMP}
     assert house.metrics.get(Metric.DUMPS, source="inet_diag") == 4
     assert house.metrics.get(Metric.NAMESPACES, rung="dump") == 2
     assert house.metrics.get(Metric.NAMESPACES, rung="procfs") == 0
@@ -160,7 +179,7 @@ def test_a_namespace_climbs_when_the_capability_was_given(house: House) -> None:
     house.diags = {2: FakeDiag(QUIET)}
     (snapshot,) = snapshots.poll([OTHER], 60 * SECOND).snapshots
     assert snapshot.source is SocketSource.INET_DIAG
-    assert snapshots.standings()[2] == Standing(Rung.DUMP, "")
+    assert snapshots.standings()[2] == AT_DUMP
 
 
 def test_a_failed_dump_is_made_up_from_the_tables_with_a_new_socket_next_time(
@@ -321,3 +340,83 @@ def test_a_stand_in_that_cannot_be_read_is_counted_and_the_rest_is_read(house: H
     assert [s.netns for s in poll.snapshots] == [2]
     assert poll.gone == ()
     assert house.metrics.get(Metric.DUMPS_FAILED, reason="CaptureError") == 1
+
+
+# Beside the rungs above
+
+
+def test_where_every_step_is_seen_a_dump_is_a_check(house: House) -> None:
+    """However much the counters change: the transitions tell of it already."""
+    diag = FakeDiag(QUIET)
+    house.diags = {2: diag}
+    house.watch.covered, house.watch.has_transitions = {2}, True
+    snapshots = house.reader()
+    (snapshot,) = snapshots.poll([OTHER], 0).snapshots
+    assert (snapshot.closes_heard, snapshot.transitions_seen) == (True, True)
+    assert diag.states == WITHOUT_TIME_WAIT
+    for second in range(1, 30):
+        house.count(200, opens=second)
+        assert snapshots.poll([OTHER], second * SECOND).snapshots == ()
+    assert len(snapshots.poll([OTHER], 30 * SECOND).snapshots) == 1
+    assert snapshots.standings()[2] == Standing(Rung.TRANSITIONS, "")
+    assert house.metrics.get(Metric.NAMESPACES, rung="transitions") == 1
+
+
+def test_where_closes_alone_are_heard_a_change_of_the_counters_is_looked_at(house: House) -> None:
+    house.diags = {2: FakeDiag(QUIET)}
+    house.watch.covered = {2}
+    snapshots = house.reader()
+    (snapshot,) = snapshots.poll([OTHER], 0).snapshots
+    assert (snapshot.closes_heard, snapshot.transitions_seen) == (True, False)
+    assert snapshots.poll([OTHER], SECOND).snapshots == ()
+    house.count(200, opens=1)
+    assert len(snapshots.poll([OTHER], 2 * SECOND).snapshots) == 1
+
+
+def test_a_namespace_that_is_not_watched_any_more_is_dumped_at_once(house: House) -> None:
+    diag = FakeDiag(QUIET)
+    house.diags = {2: diag}
+    house.watch.covered, house.watch.has_transitions = {2}, True
+    snapshots = house.reader()
+    snapshots.poll([OTHER], 0)
+    house.watch.has_transitions = False
+    (snapshot,) = snapshots.poll([OTHER], SECOND).snapshots
+    assert not snapshot.transitions_seen
+
+
+def test_after_a_loss_so_many_dumps_are_made_whatever_the_counters_say(house: House) -> None:
+    house.diags = {1: FakeDiag(QUIET), 2: FakeDiag(QUIET)}
+    snapshots = house.reader()
+    snapshots.poll([HOST, OTHER], 0)
+    snapshots.force(None, dumps=2)
+    assert [len(snapshots.poll([HOST, OTHER], n * SECOND).snapshots) for n in (1, 2, 3)] == [
+        2,
+        2,
+        0,
+    ]
+    snapshots.force(2)
+    assert [s.netns for s in snapshots.poll([HOST, OTHER], 4 * SECOND).snapshots] == [2]
+
+
+def test_every_poll_tells_how_many_connections_the_kernel_counted(house: House) -> None:
+    house.diags = {1: FakeDiag(QUIET), 2: FakeDiag(QUIET), 3: FakeDiag(QUIET)}
+    snapshots = house.reader()
+    assert snapshots.poll([HOST, OTHER, NAMED], 0).opens == {1: 7, 2: 7}
+    house.count(200, opens=5)
+    house.tree.remove("100/net/snmp")
+    assert snapshots.poll([HOST, OTHER, NAMED], SECOND).opens == {2: 12}
+
+
+def test_one_socket_is_asked_for_through_the_socket_of_its_namespace(house: House) -> None:
+    house.diags = {2: FakeDiag(QUIET)}
+    snapshots = house.reader()
+    assert snapshots.get(OTHER, ROW) == ROW
+    assert snapshots.get(OTHER, make_socket(local_port=1)) is None
+    snapshots.poll([OTHER], 0)
+    assert house.opened == [2]
+
+
+def test_a_socket_of_a_namespace_that_cannot_be_entered_is_our_error(house: House) -> None:
+    house.diags = {2: NotPermitted("no")}
+    with pytest.raises(NotPermitted):
+        house.reader().get(OTHER, ROW)

@@ -299,3 +299,14 @@ def test_any_other_refusal_is_an_error() -> None:
 def test_no_answer_in_time_is_an_error() -> None:
     with pytest.raises(CaptureError, match="timed out"):
         asked(TimeoutError("timed out"))
+
+
+def test_an_answer_that_cannot_be_framed_is_an_error_and_not_waited_for_any_longer() -> None:
+    with pytest.raises(Malformed):
+        asked((ROW[:-1], 0, 0))
+
+
+@given(st.lists(hostile(GOLDEN[-1][:400] + pack_done()), min_size=1, max_size=4))
+def test_no_answer_makes_a_question_raise_anything_but_our_error(datagrams: list[bytes]) -> None:
+    with contextlib.suppress(CaptureError):
+        asked(*((data, 0, 0) for data in datagrams), TimeoutError("no more"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.linux.proc_net import fingerprint, parse_tcp_counters, parse_tcp_table
+from connbeat.linux.proc_net import fingerprint, parse_opens, parse_tcp_counters, parse_tcp_table
 from connbeat.model.sockets import Socket, TcpState
 from tests import golden
 from tests.strategies import hostile
@@ -261,4 +261,16 @@ def test_a_fingerprint_does_not_change_with_what_belongs_to_the_machine() -> Non
 @given(hostile(SNMP), hostile(SOCKSTAT), hostile(SOCKSTAT6))
 def test_no_text_makes_the_counters_raise(snmp: bytes, sockstat: bytes, sockstat6: bytes) -> None:
     parse_tcp_counters(snmp)
+    assert isinstance(parse_opens(snmp), int)
     assert isinstance(fingerprint(snmp, sockstat, sockstat6), bytes)
+
+
+def test_connects_and_accepts_are_counted_together() -> None:
+    counters = dict(parse_tcp_counters(SNMP))
+    assert counters["PassiveOpens"] > 0
+    assert parse_opens(SNMP) == counters["ActiveOpens"] + counters["PassiveOpens"]
+
+
+@pytest.mark.parametrize("snmp", [b"", b"Tcp: RtoMin\nTcp: 200\n", b"Tcp: ActiveOpens\nTcp: x\n"])
+def test_a_kernel_that_does_not_count_them_counted_none(snmp: bytes) -> None:
+    assert parse_opens(snmp) == 0

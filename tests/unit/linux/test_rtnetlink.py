@@ -2,19 +2,21 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 
 from connbeat.errors import CaptureError
 from connbeat.linux.netlink import parse_datagram
-from connbeat.linux.rtnetlink import parse_addresses
+from connbeat.linux.rtnetlink import parse_addresses, parse_nsid, read_nsid_at
 from tests.golden import DATA, packed, read_datagrams
 from tests.strategies import hostile, pack_attribute, pack_done, pack_message
 
 NAME = "linux-6.18-addresses"
 GOLDEN = read_datagrams(NAME)
 IFA_ADDRESS, IFA_LOCAL = 1, 2
+NETNSA_NSID = 1
 
 
 def addresses_of(data: bytes, sequence: int = 1) -> list[bytes]:
@@ -55,3 +57,39 @@ def test_hostile_bytes_give_addresses_or_our_error(data: bytes) -> None:
     except CaptureError:
         return
     assert all(len(ip) in (4, 16) for ip in found)
+
+
+# Ids of other namespaces
+
+
+def nsid_of(*attributes: bytes) -> int | None:
+    data = pack_message(88, b"\0" * 4 + b"".join(attributes))
+    return parse_nsid(data, parse_datagram(data, 1))
+
+
+@pytest.mark.parametrize(("number", "nsid"), [(0, 0), (41, 41), (-1, None)])
+def test_an_id_is_a_number_or_none_assigned(number: int, nsid: int | None) -> None:
+    other = pack_attribute(5, struct.pack("=i", 7))
+    assert nsid_of(other, pack_attribute(NETNSA_NSID, struct.pack("=i", number))) == nsid
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", bytes(3), bytes(8)])
+def test_an_id_of_another_length_is_none(payload: bytes) -> None:
+    assert nsid_of(pack_attribute(NETNSA_NSID, payload)) is None
+
+
+def test_an_answer_without_an_id_has_none() -> None:
+    assert nsid_of() is None
+
+
+@given(hostile(pack_message(88, b"\0" * 4 + pack_attribute(1, bytes(4)))))
+def test_hostile_bytes_give_an_id_or_our_error(data: bytes) -> None:
+    try:
+        nsid = parse_nsid(data, parse_datagram(data, 1))
+    except CaptureError:
+        return
+    assert nsid is None or nsid >= 0
+
+
+def test_a_path_that_is_not_there_has_no_id(tmp_path: Path) -> None:
+    assert read_nsid_at(tmp_path / "gone") is None

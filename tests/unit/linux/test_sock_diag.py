@@ -409,9 +409,9 @@ def test_a_destroyed_socket_of_another_family_is_none() -> None:
     assert parse_destroyed(bytes(stranger), 16, len(stranger), has_fin=None) is None
 
 
-def test_news_that_are_an_error_are_one_malformed_row() -> None:
-    refusal = pack_message(2, struct.pack("=i", -1), sequence=0)
-    assert parse_destroyed(refusal) == ([], 1)
+def test_news_that_are_an_error_are_our_error() -> None:
+    with pytest.raises(CaptureError):
+        frame_destroyed(pack_message(2, struct.pack("=i", -1), sequence=0))
 
 
 @given(hostile(pack_message(20, GOLDEN[-1][16:500], sequence=0)))
