@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: A connection not found at so many polls is left to the next dump.
 _TRIES = 3
+#: What the kernel finds instead: the listener, or what is left of it while its close is on its way.
+_NOT_OPEN = (TcpState.LISTEN, TcpState.TIME_WAIT)
 
 
 class OpenFinder:
@@ -78,7 +80,7 @@ class OpenFinder:
             except CaptureError as error:
                 log.debug("Open connection not looked up. netns=%d error=%s", netns, error)
                 continue
-            if row is not None and row.state != TcpState.LISTEN:
+            if row is not None and row.state not in _NOT_OPEN:
                 return netns, row
         return None
 

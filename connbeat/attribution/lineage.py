@@ -9,6 +9,7 @@ The starts and ends of processes come in the order of the kernel's buffer, toget
 questions, so a pid that changes hands is two processes here.
 """
 
+import contextlib
 import re
 import threading
 from itertools import islice
@@ -17,7 +18,7 @@ import msgspec
 
 from connbeat.attribution.processes import ProcessTable
 from connbeat.errors import CaptureError
-from connbeat.linux.procfs import ProcFs, parse_thread_group
+from connbeat.linux.procfs import ProcFs, parse_strings, parse_thread_group
 from connbeat.model.processes import Process
 from connbeat.telemetry.metrics import Metric, Metrics
 
@@ -60,6 +61,14 @@ class _Thread:
         self.ended_ns = 0
 
 
+class _AtExec(msgspec.Struct, frozen=True, gc=False):
+    """What could be read of a process at its exec; `process` is None if it ended meanwhile."""
+
+    time_ns: int
+    arguments: tuple[str, ...]
+    process: Process | None
+
+
 class Lineage:
     """A `ProcessSink`. `note_exec` is for the exec reader's thread, the rest for the capture's."""
 
@@ -69,16 +78,20 @@ class Lineage:
         self._metrics = metrics
         self._threads: dict[int, _Thread] = {}
         self._lock = threading.Lock()
-        self._at_exec: dict[int, tuple[int, Process]] = {}
+        self._at_exec: dict[int, _AtExec] = {}
 
     def note_exec(self, pid: int, time_ns: int) -> None:
         """Read a process at its exec; called within a fraction of a millisecond of it."""
         try:
-            process = self._processes.read_afresh(pid)
+            # First what nobody else can say; the rest takes four times as long.
+            arguments = parse_strings(self._procfs.read(pid, "cmdline"))
         except CaptureError:
             return  # it was quicker: the exec record and its parent say what is left to say
+        process: Process | None = None
+        with contextlib.suppress(CaptureError):
+            process = self._processes.read_afresh(pid)
         with self._lock:
-            self._at_exec[pid] = time_ns, process
+            self._at_exec[pid] = _AtExec(time_ns, arguments, process)
 
     def forked(self, parent: int, child: int, *, is_thread: bool) -> None:
         entry = self._entry(parent)
@@ -118,7 +131,7 @@ class Lineage:
         for thread in list(islice(threads, max(0, len(threads) - _MAX_THREADS))):
             del threads[thread]
         with self._lock:
-            stale = [pid for pid, (at_ns, _) in self._at_exec.items() if at_ns < before_ns]
+            stale = [pid for pid, noted in self._at_exec.items() if noted.time_ns < before_ns]
             for pid in stale:
                 del self._at_exec[pid]
         self._metrics.set(Metric.THREADS, len(threads))
@@ -136,7 +149,8 @@ class Lineage:
             entry.was_asked = True
             parent = entry.parent
             if parent is None or not entry.is_thread:
-                entry.process = self._as_executed(entry) or self._as_now(entry, time_ns)
+                noted = self._noted(entry)
+                entry.process = (noted.process if noted else None) or self._as_now(entry, time_ns)
             entry.parent = None
             if entry.process is not None or parent is None:
                 break
@@ -145,15 +159,17 @@ class Lineage:
         process = entry.process
         for child in reversed(children):
             if process is not None:
-                process = _inherited(child, process)
+                process = _inherited(child, process, self._noted(child))
             elif child.is_thread:
                 process = self._as_now(child, time_ns)
             child.process = process
 
-    def _as_executed(self, entry: _Thread) -> Process | None:
+    def _noted(self, entry: _Thread) -> _AtExec | None:
         with self._lock:
-            at_ns, process = self._at_exec.get(entry.pid, (0, None))
-        return process if abs(at_ns - entry.executed_ns) <= _SAME_EXEC_NS else None
+            noted = self._at_exec.get(entry.pid)
+        if noted is None or abs(noted.time_ns - entry.executed_ns) > _SAME_EXEC_NS:
+            return None
+        return noted
 
     def _as_now(self, entry: _Thread, time_ns: int) -> Process | None:
         """The thread's process in `/proc`, unless the thread is gone, or was when it was asked for:
@@ -168,19 +184,20 @@ class Lineage:
             return None
 
 
-def _inherited(child: _Thread, parent: Process) -> Process:
-    """The parent under its child's pid; after an exec with the file's name for a program."""
+def _inherited(child: _Thread, parent: Process, noted: _AtExec | None) -> Process:
+    """The parent under its child's pid; after an exec with the file's name for a program, and with
+    its arguments if these could be read.
+    """  # noqa: D205  one thought
     if child.is_thread:
         return parent
     if not child.executed_ns:
         return msgspec.structs.replace(parent, pid=child.pid)
-    if _ITSELF.fullmatch(child.file_name):
-        return msgspec.structs.replace(parent, pid=child.pid, arguments=(), environ=())
+    is_itself = _ITSELF.fullmatch(child.file_name) is not None
     return msgspec.structs.replace(
         parent,
         pid=child.pid,
-        binary=child.file_name.rpartition("/")[2],
-        executable=child.file_name,
-        arguments=(),
+        binary=parent.binary if is_itself else child.file_name.rpartition("/")[2],
+        executable=parent.executable if is_itself else child.file_name,
+        arguments=noted.arguments if noted is not None else (),
         environ=(),
     )

@@ -35,7 +35,12 @@ def open_diag(target: Target, proc: Path) -> DiagSocket:
 
 
 def dump(
-    diag: DiagSocket, netns_id: int, now_ns: int, *, closes_heard: bool, transitions_seen: bool
+    diag: DiagSocket,
+    netns_id: int,
+    now_ns: int,
+    *,
+    closes_heard: bool = False,
+    transitions_seen: bool = False,
 ) -> SocketSnapshot:
     """One snapshot; without TIME_WAIT rows where closes are heard anyway. Raises CaptureError."""
     states = WITHOUT_TIME_WAIT if closes_heard else ALL_STATES

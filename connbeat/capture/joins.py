@@ -6,7 +6,7 @@ was lost), a trace without a message without counters (it was lost, or its names
 Each socket is told once, whichever comes late.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import msgspec
@@ -17,8 +17,9 @@ from connbeat.model.sockets import Socket, TcpState
 from connbeat.model.traces import Close, Trace
 
 #: A trace is told without counters once the messages of traces that ended so much later came, or
-#: none at all for so long: the kernel sends them from a worker that a busy host lets wait.
-_OVERTAKEN_NS = 1_000_000_000
+#: none at all came for so long. The kernel sends them from a worker of each processor, which a busy
+#: host lets wait: 2.5 s were seen.
+_OVERTAKEN_NS = 3_000_000_000
 _SILENCE_NS = 5_000_000_000
 #: Cookies told, whose messages may still come, or come again.
 _TOLD = 50_000
@@ -35,13 +36,15 @@ class CloseJoiner:
     def __init__(self, covers: Callable[[int], bool]) -> None:
         self._covers = covers
         self._newest_joined_ns = 0
+        self._joined_at_ns = 0
         self._told: dict[int, None] = {}
         #: Messages and rows that did not follow the format.
         self.malformed = 0
 
-    def join(self, heard: Iterable[Heard], waiting: dict[int, Trace], now_ns: int) -> list[Close]:
+    def join(self, heard: Sequence[Heard], waiting: dict[int, Trace], now_ns: int) -> list[Close]:
         """The closes of these messages; the traces that they end are taken out of `waiting`."""
         closes: list[Close] = []
+        self._joined_at_ns = now_ns if heard else self._joined_at_ns
         for where, data, may_repeat in heard:
             try:
                 spans = frame_destroyed(data)
@@ -75,8 +78,8 @@ class CloseJoiner:
         late: list[Close] = []
         for trace in waiting.values():  # in the order of their ends
             is_overtaken = self._newest_joined_ns - trace.closed_ns > _OVERTAKEN_NS
-            is_due = is_overtaken or until_ns - trace.closed_ns >= _SILENCE_NS
-            if are_heard and not is_due:
+            silence_ns = until_ns - max(trace.closed_ns, self._joined_at_ns)
+            if are_heard and not is_overtaken and silence_ns < _SILENCE_NS:
                 break
             late.append(Close(_netns_of(trace), _socket_of(trace), trace.closed_ns, trace))
         for close in late:

@@ -15,10 +15,10 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
 #: RFC 3339 in UTC with milliseconds.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 #: o(pened), (on)g(oing), c(losed): the words that a life may spell.
-_LIFE = re.compile(r"(og*|g+)?c?")
+_LIFE = re.compile(r"(og*|g+)?c?|f")
 #: How many events of each shape are held against the schema; their life is looked at in any case.
 _OF_A_SHAPE = 100
-_LETTERS = {"opened": "o", "ongoing": "g", "closed": "c"}
+_LETTERS = {"opened": "o", "ongoing": "g", "closed": "c", "failed": "f"}
 
 
 def check_events(events: Sequence[dict[str, Any]], *, fields_under_root: bool = False) -> None:
@@ -74,7 +74,7 @@ def _check_parts(event: dict[str, Any]) -> None:
     times = {name: value for name, value in about.items() if name.endswith("_at")}
     for value in (event["@timestamp"], *times.values()):
         assert _TIME.fullmatch(value), event
-    assert ("closed_at" in about) == (about["event"] == "closed"), event
+    assert ("closed_at" in about) == (about["event"] in ("closed", "failed")), event
     if is_connection and len(times) == 2:
         lasted = _seconds(times["closed_at"]) - _seconds(times["opened_at"])
         assert abs(lasted * 1000 - about["duration_ms"]) < 1.5, event

@@ -294,7 +294,7 @@ def test_a_service_address_from_a_container_behind_a_masquerade(
 
 @pytest.mark.usefixtures("service", "outside")
 def test_a_service_that_nobody_answers_for_is_named_by_who_should_have(
-    agent: Agent, web: Web, host: Peer
+    agent: Agent, host: Peer
 ) -> None:
     """A refusal leaves nothing behind in the kernel; this one does."""
     host.ask(("connect", {"ip": SERVICE_IP, "port": DEAD_PORT}))

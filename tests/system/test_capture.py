@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.capture.ladder import Rung
+from connbeat.capture.ladder import Rung, Standing
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.linux.procfs import ProcFs
@@ -19,6 +19,18 @@ from tests.system.harness import PREFIX, Netns, call, wait_until
 SECOND = 1_000_000_000
 
 
+class Blind:
+    """A `Watch` that hears nothing: the rungs up to the dump alone."""
+
+    has_transitions = False
+
+    def covers(self, _: int) -> bool:
+        return False
+
+    def standing(self, _: int) -> Standing:
+        return Standing(Rung.DUMP, "")
+
+
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics()
@@ -26,7 +38,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def snapshots(metrics: Metrics) -> Iterator[SnapshotReader]:
-    reader = SnapshotReader(ProcFs(), CapturePolicy(), metrics)
+    reader = SnapshotReader(ProcFs(), CapturePolicy(highest=Rung.DUMP), Blind(), metrics)
     yield reader
     reader.close()
 
@@ -114,7 +126,7 @@ def test_each_namespace_is_read_in_one_poll_and_only_what_changed_in_the_next(
 
 def test_rung_0_reads_another_namespace_through_a_process_of_it(netns: Netns) -> None:
     process = netns.start("busybox", "nc", "-l", "-p", "7777")
-    low = SnapshotReader(ProcFs(), CapturePolicy(highest=Rung.PROCFS), Metrics())
+    low = SnapshotReader(ProcFs(), CapturePolicy(highest=Rung.PROCFS), Blind(), Metrics())
     inside = Target(netns.inode, (process.pid,), "", is_host=False)
     wait_until(lambda: ProcFs().netns(process.pid) == netns.inode, 5, "the process inside")
 

@@ -1,5 +1,7 @@
 """What goes wrong around the agent: it says so, falls back, and comes back; nothing stays open."""
 
+import contextlib
+import itertools
 import os
 import signal
 import time
@@ -27,19 +29,26 @@ def tracefs() -> Iterator[Tracefs]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., KernelAgent]]:
-    """Starts agents, and ends those that are left."""
-    agents: list[KernelAgent] = []
+    """Starts agents, and ends those that are left, each whatever became of the others."""
+    ends = contextlib.ExitStack()
+
+    numbers = itertools.count()
 
     def start_one(*options: str, before: tuple[str, ...] = ()) -> KernelAgent:
-        folder = tmp_path / f"agent-{len(agents)}"
+        folder = tmp_path / f"agent-{next(numbers)}"
         folder.mkdir()
-        agents.append(KernelAgent(folder, *options, before=before))
-        return agents[-1]
+        agent = KernelAgent(folder, *options, before=before)
+        ends.callback(stop_if_it_runs, agent)
+        return agent
 
-    yield start_one
-    for agent in agents:
-        if agent.process.poll() is None:
-            agent.stop()
+    with ends:
+        yield start_one
+
+
+def stop_if_it_runs(agent: KernelAgent) -> None:
+    if agent.process.poll() is None:
+        os.kill(agent.process.pid, signal.SIGCONT)
+        agent.stop()
 
 
 @pytest.fixture(scope="module")

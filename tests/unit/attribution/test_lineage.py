@@ -134,6 +134,19 @@ def test_a_process_that_was_read_at_its_exec_is_known_when_it_is_gone(house: Hou
     assert process.container == CONTAINER
 
 
+def test_a_process_that_ends_while_it_is_read_has_its_arguments_and_its_parents_container(
+    house: House,
+) -> None:
+    house.fork(100, 101)
+    house.tree.add("== 101/cmdline\nwget\\0-q\\0http://web/\\0")
+    house.execute(101, "/usr/bin/wget")
+    house.end(101)
+    process = house.who(101)
+    assert process is not None
+    assert house.named(101) == (101, "/usr/bin/wget", ("wget", "-q", "http://web/"))
+    assert process.container == CONTAINER
+
+
 def test_what_was_read_at_another_exec_is_another_program(house: House) -> None:
     """`env wget`: both are execs of one process, and the reader was too late for the second."""
     house.fork(100, 101)

@@ -55,10 +55,14 @@ class House:
         self.waiting |= {trace.cookie: trace for trace in traces}
 
     def join(
-        self, *messages: bytes, where: int = HOST_NETNS, may_repeat: bool = False
+        self,
+        *messages: bytes,
+        where: int = HOST_NETNS,
+        may_repeat: bool = False,
+        after_ns: int = SECOND,
     ) -> list[Close]:
         heard = [(where, data, may_repeat) for data in messages]
-        return self.joiner.join(heard, self.waiting, NOW + SECOND)
+        return self.joiner.join(heard, self.waiting, NOW + after_ns)
 
     def late(self, after_ns: int, *, are_heard: bool = True) -> list[Close]:
         return self.joiner.late(self.waiting, NOW + after_ns, are_heard=are_heard)
@@ -162,10 +166,21 @@ def test_a_trace_whose_message_does_not_come_is_told_without_counters(house: Hou
 
 
 def test_a_trace_is_late_when_later_ones_had_their_messages(house: House) -> None:
-    house.wait(trace(5), trace(6, closed_ns=NOW + SECOND + 1))
-    assert house.late(SECOND) == []
-    house.join(message(make_socket(cookie=6)))
-    assert [close.socket.cookie for close in house.late(SECOND + 1)] == [5]
+    house.wait(trace(5), trace(6, closed_ns=NOW + 3 * SECOND), trace(7, closed_ns=NOW + 4 * SECOND))
+    house.join(message(make_socket(cookie=6)), after_ns=4 * SECOND)
+    assert house.late(4 * SECOND) == []
+    house.join(message(make_socket(cookie=7)), after_ns=4 * SECOND)
+    assert [close.socket.cookie for close in house.late(4 * SECOND)] == [5]
+
+
+def test_a_trace_is_not_late_while_the_messages_of_earlier_ones_still_come(house: House) -> None:
+    """The kernel's worker is behind, by however much."""
+    house.wait(*(trace(cookie, closed_ns=NOW + cookie) for cookie in range(1, 20)))
+    for cookie in range(1, 19):
+        house.join(message(make_socket(cookie=cookie)), after_ns=cookie * SECOND)
+        assert house.late(cookie * SECOND) == []
+    assert house.late(23 * SECOND - 1) == []
+    assert [close.socket.cookie for close in house.late(23 * SECOND)] == [19]
 
 
 def test_where_nothing_is_heard_no_trace_waits(house: House) -> None:
