@@ -71,7 +71,7 @@ class OpenFinder:
 
     def _find(self, trace: Trace, seen: Namespaces) -> tuple[int, Socket] | None:
         wanted = _row_of(trace)
-        for netns in self._places(trace):
+        for netns in self._places(trace, seen):
             target = seen.targets.get(netns)
             if target is None:
                 continue
@@ -84,11 +84,15 @@ class OpenFinder:
                 return netns, row
         return None
 
-    def _places(self, trace: Trace) -> list[int]:
-        """Where the connection can be: its caller's namespace, or those that would accept it."""
+    def _places(self, trace: Trace, seen: Namespaces) -> list[int]:
+        """Where the connection can be: its caller's namespace, or those that would accept it.
+
+        Its listener may be closed already, or too new to be known: then it is looked for
+        everywhere, for the next dump is up to half a minute away.
+        """
         if trace.direction is Direction.OUTBOUND:
             return [trace.process.netns] if trace.process is not None else []
-        return self._listening(trace.local_ip, trace.local_port)
+        return self._listening(trace.local_ip, trace.local_port) or list(seen.targets)
 
 
 def _row_of(trace: Trace) -> Socket:

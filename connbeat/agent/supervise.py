@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 #: The first poll waits so long for the engine's list, so that the first events have names.
 _NAMES_SECONDS = 3.0
 _POLL_END_SECONDS = 5.0
+_EXECS_END_SECONDS = 2.0
 _SWITCH_SECONDS = 0.0005
 
 
@@ -51,6 +52,7 @@ class Supervisor:
         self._exit_code = 0
         self._engine_name = ""
         self._execs: ExecReader | None = None
+        self._execs_thread: threading.Thread | None = None
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
 
     def run(self) -> int:
@@ -137,7 +139,8 @@ class Supervisor:
             return
         # Its wake-up beside a busy thread took 5.2 ms by median with Python's 5 ms, 0.66 with this.
         sys.setswitchinterval(_SWITCH_SECONDS)
-        threading.Thread(target=self._execs.run, name="execs", daemon=True).start()
+        self._execs_thread = threading.Thread(target=self._execs.run, name="execs", daemon=True)
+        self._execs_thread.start()
 
     def _observe(self) -> None:
         try:
@@ -201,6 +204,8 @@ class Supervisor:
             self._agent.observation.watcher.stop()
         if self._capture.is_alive():
             self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
+        if self._execs_thread is not None:  # which removes its tracing instance at its end
+            self._execs_thread.join(_EXECS_END_SECONDS)
         for worker in self._agent.workers:
             worker.drain(deadline_ns)
         for worker in self._agent.workers:

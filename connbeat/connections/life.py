@@ -4,11 +4,10 @@ The only mutable value of this room; the tracker owns every one of them. There c
 it has slots, and its id is made when it is first reported.
 """
 
-import hashlib
-
 import msgspec
 
 from connbeat.model.connections import Address, Direction, DirectionSource, RemoteParty
+from connbeat.model.digests import sha1
 from connbeat.model.processes import Attribution
 from connbeat.model.sockets import Socket, TcpState
 from connbeat.model.traces import Close, Trace
@@ -16,6 +15,9 @@ from connbeat.model.traces import Close, Trace
 #: A cookie, or without one (rung 0) both addresses and, for listeners, the inode.
 Ends = tuple[bytes, int, bytes, int, int]
 Key = int | Ends
+
+
+_LISTEN = int(TcpState.LISTEN)
 
 
 class Life:
@@ -43,6 +45,7 @@ class Life:
         "id",
         "inode",
         "is_held",
+        "is_listener",
         "is_missing",
         "is_reported",
         "is_reused",
@@ -67,6 +70,7 @@ class Life:
         self.state = socket.state
         self.inode = socket.inode
         self.is_held = socket.inode != 0
+        self.is_listener = socket.state == _LISTEN
         self.seen = seen
         self.id = ""
         self.attribution: Attribution | None = None
@@ -84,10 +88,6 @@ class Life:
         self.remote: RemoteParty | None = None
         self.nat: Address | None = None
         self.relayed: Relayed | None = None
-
-    @property
-    def is_listener(self) -> bool:
-        return self.socket.state == TcpState.LISTEN
 
     def is_of(self, row: Socket) -> bool:
         """Whether the row, which has this life's key, is this connection's.
@@ -187,4 +187,4 @@ def life_id(prefix: str, life: Life, first_seen_ns: int) -> str:
         suffix = f"-{first_seen_ns:x}" if life.is_reused else ""
         return f"{prefix}-{life.netns:x}-{life.key:x}{suffix}"
     text = repr((life.key, life.inode, first_seen_ns)).encode()
-    return f"{prefix}-{life.netns:x}-a{hashlib.blake2b(text, digest_size=8).hexdigest()}"
+    return f"{prefix}-{life.netns:x}-a{sha1(text)[:8].hex()}"

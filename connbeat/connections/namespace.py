@@ -68,6 +68,8 @@ class NamespaceLives:
                 life = self._carry_over(key, row)
             if snapshot.transitions_seen and row.state in _HANDSHAKE:
                 continue  # the transitions tell what becomes of it
+            if life is None and snapshot.closes_heard and _is_remnant(row):
+                continue  # its close was told
             if life is None or row.state == _TIME_WAIT or not life.is_of(row):
                 self._fold_other(key, row, life, folded)
                 continue
@@ -202,3 +204,10 @@ class NamespaceLives:
         if row.state != TcpState.TIME_WAIT:
             life.socket = row  # without counters from here on, rather than with old ones
         return life
+
+
+def _is_remnant(row: Socket) -> bool:
+    """Whether the kernel keeps no more than the addresses, in case that a late FIN comes: a socket
+    that it destroyed for us, though the row is in FIN_WAIT2 and not in TIME_WAIT.
+    """  # noqa: D205  one thought
+    return row.state == TcpState.FIN_WAIT2 and not row.inode and row.counters is None

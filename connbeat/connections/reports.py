@@ -35,6 +35,9 @@ _FAILURES = {
 }
 
 
+_STATES = {int(state): state.label for state in TcpState}
+
+
 class ReportMaker:
     """Names both ends of a life by what is known at this moment; changes nothing but its id."""
 
@@ -204,4 +207,4 @@ def _state(life: Life) -> str:
     """The last state seen; `closed` once it is gone, unless it never got past SYN_SENT."""
     if life.closed_ns is not None and life.state != TcpState.SYN_SENT:
         return "closed"
-    return TcpState(life.state).label
+    return _STATES[life.state]

@@ -81,7 +81,7 @@ class Tracker:
         self._policy = policy
         self.coverage = Coverage()
         self._published = PublishedPorts(containers)
-        self._translations = Translations(self._published, translator)
+        self._translations = Translations(translator)
         self._relays = Relays(metrics)
         self._maker = ReportMaker(
             policy.id_prefix, containers, self._published, self._listeners, relays=self._relays

@@ -1,17 +1,16 @@
 """Translations: who is really at the other end, and for which connections that is asked.
 
-A published port is known from the containers. Everything else the kernel's connection tracking
-has to be asked, so only what has no other end on this host by its own addresses is: a caller of an
-address of the host or of one outside every local network (a service address, say), and a
-connection accepted in another namespace from an address of the host (which hides the caller where
-it masquerades).
+A published port is known from the containers (see `published`). All else the kernel's connection
+tracking has to be asked, so only what has no other end on this host by its own addresses is: a
+caller of an address of the host or of one outside every local network (a service address, say),
+and a connection accepted in another namespace from an address of the host (which hides the caller
+where it masquerades).
 """
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from connbeat.connections.life import Life
-from connbeat.connections.published import PublishedPorts
 from connbeat.model.addresses import Network, is_loopback
 from connbeat.model.connections import Address, Direction, FourTuple
 from connbeat.model.traces import Trace
@@ -26,8 +25,7 @@ class Translator(Protocol):
 class Translations:
     """One thread uses it."""
 
-    def __init__(self, published: PublishedPorts, translator: Translator) -> None:
-        self._published = published
+    def __init__(self, translator: Translator) -> None:
         self._translator = translator
         self._host_netns = 0
         self._host_addresses: frozenset[bytes] = frozenset()
@@ -39,10 +37,6 @@ class Translations:
         self._host_netns = netns
         self._host_addresses = addresses
         self._networks = networks
-
-    def publish(self, life: Life) -> None:
-        """A new caller of a published port learns what is behind it."""
-        life.nat = self._published.behind(life)
 
     def find(self, lives: Collection[Life]) -> list[tuple[Life, Address]]:
         """Those of these lives, all without another end, that have another than they think."""

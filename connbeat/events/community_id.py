@@ -6,8 +6,9 @@ protocol, a zero byte, and the ports in the same order.
 
 import binascii
 import functools
-import hashlib
 import struct
+
+from connbeat.model.digests import sha1
 
 _TCP = 6
 _SEED = b"\0\0"
@@ -21,5 +22,4 @@ def community_id(local_ip: bytes, local_port: int, remote_ip: bytes, remote_port
     if (remote_ip, remote_port) < (local_ip, local_port):
         return community_id(remote_ip, remote_port, local_ip, local_port)
     text = _SEED + local_ip + remote_ip + _ports(_TCP, 0, local_port, remote_port)
-    digest = hashlib.sha1(text, usedforsecurity=False).digest()
-    return "1:" + binascii.b2a_base64(digest, newline=False).decode("ascii")
+    return "1:" + binascii.b2a_base64(sha1(text), newline=False).decode("ascii")

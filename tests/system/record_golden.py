@@ -18,8 +18,11 @@ from typing import Any
 import msgspec
 
 from connbeat.linux import netlink
+from connbeat.linux.conntrack import NETLINK_NETFILTER, pack_get
 from connbeat.linux.netns import entered
 from connbeat.linux.sock_diag import pack_dump_request
+from connbeat.model.connections import FourTuple
+from tests.golden import packed
 from tests.system.harness import PREFIX, Netns, call
 from tests.system.oracles import decode_with_pyroute2
 
@@ -27,6 +30,11 @@ PROGRAM = Path(__file__).with_name("socket_states.py")
 DATA = Path(__file__).parents[1] / "data"
 VERSION = "linux-" + ".".join(platform.release().split(".")[:2])
 _RTM_GETADDR = 22
+_RULES = (
+    ("iptables", "OUTPUT -d 10.96.0.10 -p tcp -j DNAT --to-destination 192.0.2.9:8080"),
+    ("iptables", "POSTROUTING -d 192.0.2.9 -p tcp -j SNAT --to-source 192.0.2.8"),
+    ("ip6tables", "OUTPUT -d 2001:db8:96::10 -p tcp -j DNAT --to-destination [::1]:8080"),
+)
 _TABLES = ("tcp", "tcp6", "snmp", "sockstat", "sockstat6")
 
 
@@ -127,6 +135,76 @@ def record_addresses(netns: Netns) -> None:
     )
 
 
+def record_conntrack(netns: Netns) -> None:
+    """Who talks to whom through a service address that hides the caller as well, and directly."""
+    inside = ("nsenter", f"--net=/run/netns/{netns.name}")
+    for address in ("192.0.2.7/24", "192.0.2.8/24", "192.0.2.9/24", "2001:db8::7/64"):
+        call("ip", "-n", netns.name, "address", "add", address, "dev", "lo")
+    for network in ("10.96.0.0/16", "2001:db8:96::/64"):
+        call("ip", "-n", netns.name, "route", "add", network, "dev", "lo")
+    for command, rule in _RULES:
+        call(*inside, command, "-t", "nat", "-A", *rule.split())
+    opened = [
+        connected(netns, "192.0.2.9", ("192.0.2.7", 40001), ("10.96.0.10", 80)),
+        connected(netns, "127.0.0.1", ("127.0.0.1", 40002), ("127.0.0.1", 8080)),
+        connected(netns, "::1", ("2001:db8::7", 40003), ("2001:db8:96::10", 80)),
+    ]
+    known = tracked_in(call(*inside, "cat", "/proc/net/nf_conntrack"))
+    asked = [entry["original"] for entry in known] + [entry["reply"] for entry in known]
+    requests = [pack_get(number + 1, packed_tuple(ends)) for number, ends in enumerate(asked)]
+    count = netlink.pack_request(0x105, 99, b"\0\0\0\0", flags=0)
+    nobody = pack_get(100, packed_tuple(["192.0.2.7", 1, "192.0.2.9", 2]))
+    datagrams = in_namespace(
+        netns, lambda: [answer(request) for request in (*requests, count, nobody)]
+    )
+    for ends in opened:
+        for end in ends:
+            end.close()
+    write(
+        "conntrack",
+        "Tracked connections, each asked for by both of its tuples; their count; and none.",
+        datagrams,
+        {"entries": known, "count": len(known)},
+    )
+
+
+def connected(
+    netns: Netns, listen_ip: str, source: tuple[str, int], to: tuple[str, int]
+) -> list[socket.socket]:
+    family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
+    with entered(Path("/run/netns", netns.name), netns.inode):
+        listener, client = socket.socket(family), socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((listen_ip, 8080))
+    listener.listen()
+    client.bind(source)
+    client.connect(to)
+    return [listener.accept()[0], client, listener]
+
+
+def tracked_in(text: str) -> list[dict[str, list[Any]]]:
+    """The kernel's own list: `... src=A dst=B sport=1 dport=2 src=B dst=A sport=2 dport=1 ...`."""
+    entries = []
+    for line in text.splitlines():
+        words = [word.partition("=")[::2] for word in line.split() if "=" in word]
+        tuples = [
+            [value[0], int(value[2]), value[1], int(value[3])]
+            for value in ([word[1] for word in words[at : at + 4]] for at in (0, 4))
+        ]
+        entries.append({"original": tuples[0], "reply": tuples[1]})
+    return sorted(entries, key=lambda entry: entry["original"][1])
+
+
+def packed_tuple(ends: list[Any]) -> FourTuple:
+    return packed(ends[0]), ends[1], packed(ends[2]), ends[3]
+
+
+def answer(request: bytes) -> bytes:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as opened:
+        opened.send(request)
+        return opened.recv(netlink.RECEIVE_BYTES)
+
+
 def main() -> None:
     netns = Netns(f"{PREFIX}-golden")
     try:
@@ -134,6 +212,7 @@ def main() -> None:
         record_refusal(netns)
         record_tcp(netns)
         record_addresses(netns)
+        record_conntrack(netns)
     finally:
         netns.close()
 

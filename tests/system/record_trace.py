@@ -23,7 +23,7 @@ from connbeat.capture.formats import (
 )
 from connbeat.linux.netns import entered
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.tracefs import TraceInstance, Tracefs, open_tracefs, page_size
+from connbeat.linux.tracefs import Tracefs, TraceInstance, open_tracefs, page_size
 from tests.system.harness import PREFIX, Netns
 from tests.traces import DATA, to_json, write_hex
 

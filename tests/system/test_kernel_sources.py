@@ -244,6 +244,44 @@ def test_a_process_that_lives_20_ms_is_named_after_it_is_gone(house: House) -> N
     thread.join()
 
 
+class ImpatientClock(SystemClock):
+    """Half a minute is over at once."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return super().wait(event, min(seconds, 0.05))
+
+
+def test_an_exec_reader_whose_instance_is_switched_off_comes_back(mounted: Path) -> None:
+    metrics = Metrics()
+    seen: list[int] = []
+    reader = ExecReader(
+        open_tracefs(),
+        ProcFs(),
+        lambda pid, _: seen.append(pid),
+        clock=ImpatientClock(),
+        metrics=metrics,
+    )
+    thread = threading.Thread(target=reader.run)
+    thread.start()
+
+    def is_seen() -> bool:
+        child = subprocess.Popen(["true"])
+        child.wait()
+        time.sleep(0.05)
+        return child.pid in seen
+
+    wait_until(is_seen, 10, "an exec")
+    (name,) = instances()
+    (mounted / "instances" / name / "tracing_on").write_text("0")
+    wait_until(
+        lambda: metrics.get(Metric.SOURCES_LOST, source="execs") == 1, 10, "the reader's notice"
+    )
+    wait_until(is_seen, 10, "an exec after it")
+    reader.stop()
+    thread.join()
+    assert instances() == set()
+
+
 # Tracefs
 
 

@@ -128,10 +128,19 @@ def test_one_that_is_not_found_is_looked_for_three_times() -> None:
     assert house.reader.asked == [CONTAINER] * 3
 
 
-def test_one_whose_listener_is_only_known_later_is_found_then() -> None:
+def test_one_whose_listener_is_closed_already_or_not_known_yet_is_looked_for_everywhere() -> None:
     house = House({OTHER: [ACCEPTED]})
+    opened = trace(SERVER, CLIENT, direction=Direction.INBOUND)
+    house.finder.add([opened])
+    assert house.find() == ({OTHER: [ACCEPTED]}, [(OTHER, 6, opened)])
+
+
+def test_one_that_a_listener_elsewhere_accepts_is_not_looked_for_everywhere() -> None:
+    house = House({OTHER: [ACCEPTED]})
+    house.listening = {address(SERVER): [CONTAINER]}
     house.finder.add([trace(SERVER, CLIENT, direction=Direction.INBOUND)])
     assert house.find() == ({}, [])
+    assert house.reader.asked == [CONTAINER]
     house.listening = {address(SERVER): [OTHER]}
     assert house.find()[0] == {OTHER: [ACCEPTED]}
 

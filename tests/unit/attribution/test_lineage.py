@@ -234,6 +234,16 @@ def test_a_thread_that_is_gone_is_the_process_that_started_it_by_its_pid(house: 
     assert house.named(102)[:2] == (101, "/usr/bin/go-client")
 
 
+def test_threads_that_start_threads_are_one_process_however_many(house: House) -> None:
+    house.fork(100, 101)
+    house.live(101, "/usr/bin/go-client")
+    house.execute(101, "/usr/bin/go-client")
+    for tid in range(102, 202):
+        house.fork(tid - 1, tid, is_thread=True)
+    house.end(101)
+    assert house.named(201)[:2] == (101, "/usr/bin/go-client")
+
+
 def test_a_thread_of_a_process_that_lives_is_not_looked_for(house: House) -> None:
     house.fork(100, 105, is_thread=True)
     assert house.named(105)[0] == 100
@@ -340,8 +350,13 @@ def test_a_chain_of_forks_is_asked_for_so_far_and_keeps_no_ancestor_for_ever(
     for generation in range(5000):
         house.fork(1000 + generation, 1001 + generation)
         house.lineage.exited(1000 + generation, house.now_ns)
+    threads = house.lineage._threads
     assert house.who(6000) is None, "and no error of ours"
+    assert sum(entry.was_asked for entry in threads.values()) < 100, "nor all of them"
     house.fork(6000, 6001)
-    house.lineage.expire(house.now_ns + 20 * SECOND)
-    assert house.lineage._threads.keys() <= {6000, 6001}
-    assert house.lineage._threads[6000].parent is None
+    house.lineage.exited(6000, house.now_ns)
+    house.lineage.expire(house.now_ns + 10 * SECOND)
+    assert threads[6001].parent is not None, "it may still be asked for"
+    house.lineage.expire(house.now_ns + 10 * SECOND + 1)
+    assert threads.keys() == {6001}
+    assert threads[6001].parent is None

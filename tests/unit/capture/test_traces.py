@@ -428,6 +428,16 @@ def test_after_a_loss_a_connect_that_goes_on_is_outbound_by_nobody(house: House)
     assert (trace.direction, trace.process) == (Direction.OUTBOUND, None)
 
 
+def test_after_a_loss_nobody_can_tell_whether_a_connect_was_given_up(house: House) -> None:
+    """What said why may be what was lost."""
+    house.step("CLOSE", "SYN_SENT", "10.0.0.1:0")
+    house.step("SYN_SENT", "CLOSE")
+    house.fold((LOST, b""))
+    house.now_ns += 20 * MS
+    _, (trace,) = house.take()
+    assert trace.errno == 0
+
+
 def test_what_ended_before_a_loss_is_known(house: House) -> None:
     house.connect(thread=501)
     trace = house.destroy(2)

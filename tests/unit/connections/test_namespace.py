@@ -1,7 +1,9 @@
 """What only shows below the tracker; its story is told in test_tracker.py."""
 
+import msgspec
+
 from connbeat.connections.namespace import NamespaceLives
-from connbeat.model.sockets import SocketSource, TcpState
+from connbeat.model.sockets import Counters, SocketSource, TcpState
 from tests.builders import listening, row, snapshot
 
 WEB = listening("0.0.0.0:80", cookie=1, inode=1)
@@ -62,3 +64,23 @@ def test_new_lives_know_whether_the_listeners_were_known_before_them() -> None:
     later = row("10.0.0.1:5001", "10.0.0.2:80", cookie=9, inode=9)
     (late,) = lives.fold(snapshot(CALL, later), 10).new
     assert (early.is_table_older, late.is_table_older) == (False, True)
+
+
+def test_what_the_kernel_keeps_of_a_connection_whose_close_was_told_is_not_a_new_one() -> None:
+    """It waits for the other side's FIN, in FIN_WAIT2 and under the same cookie."""
+    kept = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, state=TcpState.FIN_WAIT2)
+    heard = msgspec.structs.replace(snapshot(kept), closes_heard=True)
+    lives = NamespaceLives(1, was_here=False)
+    assert lives.fold(heard, 10).new == []
+    # Where closes are not heard, it may never have been told at all.
+    assert len(lives.fold(snapshot(kept), 10).new) == 1
+
+
+def test_an_orphan_that_still_has_its_counters_is_a_connection() -> None:
+    orphan = row(
+        "10.0.0.1:5000", "10.0.0.2:80", cookie=2, state=TcpState.FIN_WAIT2,
+        counters=Counters(1, 1, 0, 1, None),
+    )  # fmt: skip
+    lives = NamespaceLives(1, was_here=False)
+    heard = msgspec.structs.replace(snapshot(orphan), closes_heard=True)
+    assert len(lives.fold(heard, 10).new) == 1

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from connbeat.errors import CaptureError
 from connbeat.linux.netlink import parse_datagram
-from connbeat.linux.rtnetlink import parse_addresses, parse_nsid, read_nsid_at
+from connbeat.linux.rtnetlink import parse_addresses, parse_networks, parse_nsid, read_nsid_at
 from tests.golden import DATA, packed, read_datagrams
 from tests.strategies import hostile, pack_attribute, pack_done, pack_message
 
@@ -40,9 +40,27 @@ def test_on_a_point_to_point_link_the_local_address_is_ours() -> None:
     assert addresses_of(message(*reversed(attributes))) == [local]
 
 
+def test_recorded_networks_are_those_the_addresses_stand_in() -> None:
+    recorded = json.loads((DATA / "netlink" / f"{NAME}.json").read_bytes())
+    frame = parse_datagram(GOLDEN[0], recorded["sequence"])
+    networks = parse_networks(GOLDEN[0], frame)
+    inside = {"192.0.2.77", "127.9.9.9", "198.51.100.2", "2001:db8::77"}
+    outside = {"192.0.3.1", "198.51.100.1", "198.51.100.3", "2001:db8:1::", "::2", "10.96.0.10"}
+    found = {ip for ip in inside | outside if any(packed(ip) in it for it in networks)}
+    assert found == inside
+
+
+def test_a_prefix_longer_than_its_address_is_left_out() -> None:
+    header = struct.pack("=BBBBI", 2, 33, 0, 0, 1)
+    data = pack_message(20, header + pack_attribute(IFA_ADDRESS, bytes(4)))
+    assert parse_networks(data, parse_datagram(data, 1)) == []
+
+
 @pytest.mark.parametrize("payload", [b"", b"123", b"12345", bytes(17)])
 def test_an_address_of_no_known_length_is_left_out(payload: bytes) -> None:
-    assert addresses_of(message(pack_attribute(IFA_LOCAL, payload))) == []
+    data = message(pack_attribute(IFA_LOCAL, payload))
+    assert addresses_of(data) == []
+    assert parse_networks(data, parse_datagram(data, 1)) == []
 
 
 def test_a_short_message_is_left_out_and_the_rest_survives() -> None:

@@ -9,6 +9,7 @@ from connbeat.model.addresses import (
     is_link_local,
     is_loopback,
     is_wildcard,
+    network_of,
     parse_ip,
     unmap,
 )
@@ -56,3 +57,19 @@ def test_the_wildcards_are_those_of_both_families() -> None:
 def test_link_local_is_the_ten_bits_of_fe80(packed: bytes) -> None:
     network = ipaddress.ip_network("fe80::/10")
     assert is_link_local(packed) == (ipaddress.ip_address(packed) in network)
+
+
+@given(V4 | V6, st.integers(0, 128), V4 | V6)
+def test_a_network_has_the_addresses_that_the_standard_library_says(
+    packed: bytes, prefix_bits: int, other: bytes
+) -> None:
+    prefix_bits = min(prefix_bits, len(packed) * 8)
+    expected = ipaddress.ip_network((packed, prefix_bits), strict=False)
+    network = network_of(packed, prefix_bits)
+    assert packed in network
+    assert (other in network) == (ipaddress.ip_address(other) in expected)
+
+
+def test_a_prefix_longer_than_the_address_is_refused() -> None:
+    with pytest.raises(ValueError, match="33 bits"):
+        network_of(bytes(4), 33)

@@ -1,0 +1,19 @@
+"""SHA-1, for names that have to be short and alike everywhere; nothing secret hangs on it.
+
+`hashlib` loads libcrypto, 3.5 MB of an agent that otherwise needs 23; the interpreter's own
+implementation is as quick on so few bytes. `random` does the same with SHA-512.
+"""
+
+from typing import Any
+
+_sha1: Any
+try:
+    from _sha1 import sha1 as _sha1  # type: ignore[import-not-found, no-redef, unused-ignore]
+except ImportError:  # an interpreter built without it
+    from hashlib import sha1 as _sha1  # type: ignore[no-redef, unused-ignore]
+
+
+def sha1(data: bytes) -> bytes:
+    """The 20 bytes of the digest."""
+    digest: bytes = _sha1(data, usedforsecurity=False).digest()
+    return digest
