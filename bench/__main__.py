@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ class Record(msgspec.Struct, frozen=True):
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
+    # As an exception, so that every program and container started here is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cases = [CASES[name] for name in options.cases or CASES]
     record = _new_record(options.runs, arguments)
     _say(_heading(record))

@@ -44,7 +44,7 @@ def each(
 class Case(msgspec.Struct, frozen=True):
     """One table. `run` makes one run of every row of it; it may raise BenchError.
 
-    `wanted` says what DESIGN section 10 asks for.
+    `wanted` says what the agent is to reach in the end.
     """
 
     name: str

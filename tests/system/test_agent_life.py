@@ -251,6 +251,7 @@ def test_a_connect_without_an_answer_is_outbound_and_in_syn_sent(
     agent: Agent, peers: Peers
 ) -> None:
     """Nobody answers in a namespace whose packets go nowhere."""
+    before = len(agent.events())
     netns = peers.netns("void")
     call("ip", "-n", netns.name, "link", "add", "void", "type", "bridge")
     call("ip", "-n", netns.name, "address", "add", "10.98.0.1/24", "dev", "void")
@@ -260,7 +261,9 @@ def test_a_connect_without_an_answer_is_outbound_and_in_syn_sent(
     peer = peers.inside(netns)
     peer.ask(("connect", {"ip": "10.98.0.2", "port": 80}))
     event = agent.wait_for(
-        lambda it: it.get("connection", {}).get("netns") == netns.inode, "the attempt"
+        lambda it: it.get("connection", {}).get("netns") == netns.inode,
+        "the attempt",
+        since=before,
     )[0]
     assert event["connection"]["state"] == "syn_sent"
     assert event["connection"]["direction"] == "outbound"

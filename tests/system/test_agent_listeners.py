@@ -212,6 +212,7 @@ def test_a_listener_that_is_handed_to_a_child_is_the_childs_when_the_parent_has_
 
 def test_the_agent_and_ss_see_the_same_listeners(agent: Agent, peers: Peers) -> None:
     """In a namespace that nobody else touches: equal, not alike."""
+    before = len(agent.events())
     peer = peers.inside(peers.netns("witness"))
     for ip in ("0.0.0.0", "127.0.0.1", "127.0.0.2", "::", "::1"):
         peer.listen(ip, v6_only=1) if ":" in ip else peer.listen(ip)
@@ -219,6 +220,7 @@ def test_the_agent_and_ss_see_the_same_listeners(agent: Agent, peers: Peers) -> 
         lambda it: is_listener(it) and it["listener"]["netns"] == peer.netns and is_opened(it),
         "five listeners",
         count=5,
+        since=before,
     )
     seen = sorted((it["listener"]["ip"], it["local_port"]) for it in found)
     assert seen == sorted(ss_address(line) for line in listening(peer.pid))
@@ -231,6 +233,7 @@ def ss_address(line: str) -> tuple[str, int]:
 
 def test_a_namespace_without_a_process_is_seen_through_its_name(agent: Agent, peers: Peers) -> None:
     """`ip netns` keeps it; a socket in it can be held from elsewhere."""
+    before = len(agent.events())
     netns = peers.netns("hollow")
     program = (
         "import os,socket,sys,time;"
@@ -252,6 +255,7 @@ def test_a_namespace_without_a_process_is_seen_through_its_name(agent: Agent, pe
         (event,) = agent.wait_for(
             lambda it: is_listener(it) and it["listener"]["netns"] == netns.inode and is_opened(it),
             "its listener",
+            since=before,
         )
         assert event["local_port"] == port
         assert event["local_process"]["pid"] == holder.pid
