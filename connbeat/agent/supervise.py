@@ -4,6 +4,7 @@ Start: outputs, container engine, capture. Stop: capture (with one last poll, so
 is told), then the outputs drain within `shutdown_timeout`. A second signal leaves at once.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -139,8 +140,18 @@ class Supervisor:
             return
         # Its wake-up beside a busy thread took 5.2 ms by median with Python's 5 ms, 0.66 with this.
         sys.setswitchinterval(_SWITCH_SECONDS)
-        self._execs_thread = threading.Thread(target=self._execs.run, name="execs", daemon=True)
+        self._execs_thread = threading.Thread(
+            target=self._read_execs, args=(self._execs,), name="execs", daemon=True
+        )
         self._execs_thread.start()
+
+    def _read_execs(self, execs: ExecReader) -> None:
+        """Before everything else that wants a processor: of 900 processes that lived 1 ms it read
+        22 too late beside a busy host, with this 5.
+        """  # noqa: D205  one thought
+        with contextlib.suppress(OSError):  # it needs CAP_SYS_NICE
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        execs.run()
 
     def _observe(self) -> None:
         try:

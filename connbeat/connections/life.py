@@ -160,12 +160,25 @@ class Relayed:
         self.client_party: RemoteParty | None = None
         self.backend_party: RemoteParty | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is known who is at both far ends, or was."""
+        return _is_known(self.accepted, self.client_party) and _is_known(
+            self.called, self.backend_party
+        )
+
     def end(self, life: Life, party: RemoteParty | None) -> None:
         """One of the two own ends closed; `party` is who was at the other end of it."""
         if life is self.accepted:
             self.accepted, self.client_party = None, party
         elif life is self.called:
             self.called, self.backend_party = None, party
+
+
+def _is_known(end: Life | None, party: RemoteParty | None) -> bool:
+    return party is not None or (
+        end is not None and (end.peer is not None or end.remote is not None)
+    )
 
 
 def key_of(row: Socket) -> Key:

@@ -1,6 +1,7 @@
 """The lives of one namespace, and what one more snapshot changes about them."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
@@ -9,6 +10,8 @@ from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 from connbeat.model.traces import Close
 
+#: Sockets remembered whose connection was reset while their process keeps them.
+_KEPT = 10_000
 _TIME_WAIT = int(TcpState.TIME_WAIT)
 _HANDSHAKE = (int(TcpState.SYN_SENT), int(TcpState.SYN_RECV))
 
@@ -50,6 +53,8 @@ class NamespaceLives:
         self._outside: set[Key] = set()
         self._stranded: dict[Ends, Life] = {}
         self._is_blind = False
+        #: Closed for want of a row where closes are heard, and not destroyed yet for all we know.
+        self._undestroyed: dict[Key, None] = {}
 
     def fold(self, snapshot: SocketSnapshot, room: int) -> Folded:
         """Take a snapshot in; at most `room` lives may be open after it.
@@ -88,6 +93,9 @@ class NamespaceLives:
         life = self.lives.get(row.cookie)
         is_new = life is None
         if life is None:
+            if row.cookie in self._undestroyed:  # a reset ended it, and only now was it let go
+                del self._undestroyed[row.cookie]
+                return None
             if trace is not None and trace.is_listener:
                 row = msgspec.structs.replace(row, state=TcpState.LISTEN)
             elif not row.remote_port:
@@ -133,6 +141,9 @@ class NamespaceLives:
             gone, missing = [life for life in gone if life.is_missing], gone
             for life in missing:
                 life.is_missing = True
+            self._undestroyed.update((life.key, None) for life in gone)
+            for key in list(islice(self._undestroyed, max(0, len(self._undestroyed) - _KEPT))):
+                del self._undestroyed[key]
         folded.closed += self._close(gone, folded.taken_ns)
 
     def _fold_other(self, key: Key, row: Socket, life: Life | None, folded: Folded) -> None:

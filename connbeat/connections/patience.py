@@ -40,10 +40,6 @@ def _lacks_other_end(life: Life) -> bool:
     peer = life.peer
     if peer is None:
         return life.remote is None and not life.is_listener
-    relayed = peer.relayed
-    if relayed is None:
-        return False
-    is_called = peer is relayed.called
-    far = relayed.accepted if is_called else relayed.called
-    party = relayed.client_party if is_called else relayed.backend_party
-    return party is None and (far is None or (far.peer is None and far.remote is None))
+    # Client, docker-proxy's two ends and the container are one chain, and go together.
+    relayed = peer.relayed or life.relayed
+    return relayed is not None and not relayed.is_whole

@@ -200,7 +200,8 @@ class Relays:
         any_waited, accepted = proxy.serve(call)
         if accepted is None:
             if any_waited:
-                self._metrics.add(Metric.RELAYED, outcome="ambiguous")
+                is_early = call.opened_ns < proxy.trusted_ns
+                self._metrics.add(Metric.RELAYED, outcome="early" if is_early else "ambiguous")
             return
         self._metrics.add(Metric.RELAYED, outcome="joined")
         relayed = Relayed(

@@ -101,21 +101,19 @@ class ReportMaker:
     def _other_end(self, life: Life) -> tuple[RemoteParty | None, Address | None]:
         """Who is at the other end, and its address if that is not the remote one."""
         peer = life.peer
-        if peer is None:
-            return self._remote(life, life.nat), life.nat
-        if peer.relayed is not None:
-            remote, address = self.beyond(peer.relayed, peer)
-            if remote is None and peer is peer.relayed.accepted:
-                remote = self._remote(life, address)  # the container's end was not seen
-            return remote, address
-        nat = life.nat or self._relays.target_of(peer)
-        return self._remote(life, nat), nat
+        if peer is not None and peer.relayed is not None:
+            remote, nat = self.beyond(peer.relayed, peer)
+        else:
+            remote, nat = self.far_party(life), life.nat
+            if nat is None and peer is not None:
+                nat = self._relays.target_of(peer)
+        if nat is not None and (remote is None or remote.container is None):
+            remote = self._published_to(life, remote)
+        return remote, nat
 
-    def _remote(self, life: Life, nat: Address | None) -> RemoteParty | None:
-        remote = self.far_party(life)
-        if nat is None or (remote is not None and remote.container is not None):
-            return remote
-        published = self._published.find(life)  # docker-proxy answers in the container's name
+    def _published_to(self, life: Life, remote: RemoteParty | None) -> RemoteParty | None:
+        """With the container of a published port: docker-proxy answers in its name."""
+        published = self._published.find(life)
         if published is None:
             return remote
         container = self._container(ContainerRef(published.container_id, "docker"))

@@ -116,7 +116,7 @@ class Tracefs:
 
 
 def open_tracefs() -> Tracefs:
-    """Where it is mounted, or a mount of our own.
+    """Where it is mounted, or a mount of our own. It is held: nobody can unmount it under us.
 
     Raises NotPermitted without the right to use it, CaptureError if the kernel has none.
     """
@@ -125,11 +125,14 @@ def open_tracefs() -> Tracefs:
     for point in MOUNT_POINTS:
         try:
             if (point / "instances").is_dir():
-                return Tracefs(point)
+                return _held(os.open(point, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         except PermissionError as error:
             raise NotPermitted(f"{point} needs root") from error
-    mount_fd = _mount_detached()
-    return Tracefs(Path(f"/proc/self/fd/{mount_fd}"), mount_fd)
+    return _held(_mount_detached())
+
+
+def _held(folder_fd: int) -> Tracefs:
+    return Tracefs(Path(f"/proc/self/fd/{folder_fd}"), folder_fd)
 
 
 class TraceInstance:
@@ -149,7 +152,7 @@ class TraceInstance:
             self._write("buffer_size_kb", str(buffer_kb))
         except OSError as error:
             self.close()
-            raise _failure(error, str(self._folder)) from error
+            raise _failure(error, f"the tracing instance {self._folder.name}") from error
 
     def enable(self, event: str, condition: str = "") -> None:
         """Record `system/event`, only where `condition` holds if there is one."""
@@ -176,7 +179,7 @@ class TraceInstance:
                 self.pipes.append(os.open(folder / "trace_pipe_raw", flags))
         except OSError as error:
             self.close()
-            raise _failure(error, str(self._folder)) from error
+            raise _failure(error, f"the tracing instance {self._folder.name}") from error
 
     def read_pages(self, page_bytes: int, limit: int) -> list[bytes]:
         """The pages that are there, at most `limit` of each processor."""

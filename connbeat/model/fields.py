@@ -207,9 +207,11 @@ FIELDS: tuple[Field, ...] = (
     Field("remote_container.name", _K, "Its name.", "web"),
     Field("remote_container.image", _K, "Its image.", "nginx"),
     Field("nat.remote_ip", FieldType.IP,
-          "The address that answers, where the process used another (a published port).",
+          "Who is really at the other end, where the remote address is another's: who answers "
+          "behind a published port or a service address, who called through docker-proxy or a "
+          "masquerade.",
           "172.18.0.2"),
-    Field("nat.remote_port", _I, "The port that answers.", "80"),
+    Field("nat.remote_port", _I, "The port there.", "80"),
     Field("network.community_id", _K, "Community ID v1 flow hash, the same at both ends.",
           "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
 )  # fmt: skip

@@ -129,8 +129,9 @@ class Metric(enum.Enum):
     )
     RELAYED = _counter(
         "connbeat_relayed_total",
-        "Calls of docker-proxy, by outcome: joined to the connection they serve, or ambiguous "
-        "(several waited at that moment; the container's event names docker-proxy then).",
+        "Calls of docker-proxy, by outcome: joined to the connection they serve; or not, and the "
+        "container's event names docker-proxy: ambiguous (several waited at that moment), early "
+        "(within a second of the agent's start or of lost records).",
         "outcome",
     )
     CONNECTIONS_OVER_LIMIT = _counter(

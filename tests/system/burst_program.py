@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
@@ -374,7 +375,7 @@ def connect_inside() -> Truth:
         one.sendall(b"x" * 100)
         receive(two, 100)
         return {
-            "netns": os.stat("/proc/self/ns/net").st_ino,
+            "netns": Path("/proc/self/ns/net").stat().st_ino,
             "port": one.getsockname()[1],
             "server_port": at.getsockname()[1],
         }

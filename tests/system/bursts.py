@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -19,9 +19,10 @@ from tests.system.event_rules import check_events
 from tests.system.harness import BUSYBOX, PREFIX, Agent, Document, call
 
 PROGRAM = Path(__file__).with_name("burst_program.py")
+POLL_SECONDS = 0.5
 #: Options of an agent that looks often, writes at once, and tells its numbers every second.
 OPTIONS = (
-    "connbeat.poll_interval=500ms",
+    f"connbeat.poll_interval={POLL_SECONDS:g}s",
     "queue.mem.flush.timeout=50ms",
     "logging.metrics.period=1s",
 )
@@ -135,7 +136,7 @@ class KernelAgent(Agent):
 
     def await_polls(self, count: int) -> None:
         """Until the agent's clock moved on by so many polls: nothing more is under way."""
-        time.sleep(0.5 * count + 0.1)
+        time.sleep(POLL_SECONDS * count + 0.1)
 
     def number(self, name: str) -> float:
         """A gauge as last told, or all that a counter grew; without labels over all of them."""
@@ -226,8 +227,11 @@ def is_about(event: Document, port: int, netns: int | None = None) -> bool:
     return netns is None or event["connection"]["netns"] == netns
 
 
-def is_client(port: int) -> Callable[[Document], bool]:
-    return lambda event: bool(event["remote_port"] == port)
+def closes_of(events: Sequence[Document], seconds: float) -> list[Document]:
+    """The ends; of what else there is at most one connection a poll, that it came upon."""
+    others = [it for it in events if kind_of(it) != "closed"]
+    assert len(others) <= 2 * (seconds / POLL_SECONDS + 2), [brief(it) for it in others]
+    return [it for it in events if kind_of(it) == "closed"]
 
 
 def moment(text: str) -> float:

@@ -135,8 +135,8 @@ def record_addresses(netns: Netns) -> None:
     )
 
 
-def record_conntrack(netns: Netns) -> None:
-    """Who talks to whom through a service address that hides the caller as well, and directly."""
+def track(netns: Netns) -> list[socket.socket]:
+    """Connections through a service address that hides the caller as well, and a direct one."""
     inside = ("nsenter", f"--net=/run/netns/{netns.name}")
     for address in ("192.0.2.7/24", "192.0.2.8/24", "192.0.2.9/24", "2001:db8::7/64"):
         call("ip", "-n", netns.name, "address", "add", address, "dev", "lo")
@@ -144,12 +144,16 @@ def record_conntrack(netns: Netns) -> None:
         call("ip", "-n", netns.name, "route", "add", network, "dev", "lo")
     for command, rule in _RULES:
         call(*inside, command, "-t", "nat", "-A", *rule.split())
-    opened = [
-        connected(netns, "192.0.2.9", ("192.0.2.7", 40001), ("10.96.0.10", 80)),
-        connected(netns, "127.0.0.1", ("127.0.0.1", 40002), ("127.0.0.1", 8080)),
-        connected(netns, "::1", ("2001:db8::7", 40003), ("2001:db8:96::10", 80)),
+    return [
+        *connected(netns, "192.0.2.9", ("192.0.2.7", 40001), ("10.96.0.10", 80)),
+        *connected(netns, "127.0.0.1", ("127.0.0.1", 40002), ("127.0.0.1", 8080)),
+        *connected(netns, "::1", ("2001:db8::7", 40003), ("2001:db8:96::10", 80)),
     ]
-    known = tracked_in(call(*inside, "cat", "/proc/net/nf_conntrack"))
+
+
+def record_conntrack(netns: Netns) -> None:
+    opened = track(netns)
+    known = tracked_in(netns)
     asked = [entry["original"] for entry in known] + [entry["reply"] for entry in known]
     requests = [pack_get(number + 1, packed_tuple(ends)) for number, ends in enumerate(asked)]
     count = netlink.pack_request(0x105, 99, b"\0\0\0\0", flags=0)
@@ -157,9 +161,8 @@ def record_conntrack(netns: Netns) -> None:
     datagrams = in_namespace(
         netns, lambda: [answer(request) for request in (*requests, count, nobody)]
     )
-    for ends in opened:
-        for end in ends:
-            end.close()
+    for end in opened:
+        end.close()
     write(
         "conntrack",
         "Tracked connections, each asked for by both of its tuples; their count; and none.",
@@ -182,8 +185,9 @@ def connected(
     return [listener.accept()[0], client, listener]
 
 
-def tracked_in(text: str) -> list[dict[str, list[Any]]]:
+def tracked_in(netns: Netns) -> list[dict[str, list[Any]]]:
     """The kernel's own list: `... src=A dst=B sport=1 dport=2 src=B dst=A sport=2 dport=1 ...`."""
+    text = call("nsenter", f"--net=/run/netns/{netns.name}", "cat", "/proc/net/nf_conntrack")
     entries = []
     for line in text.splitlines():
         words = [word.partition("=")[::2] for word in line.split() if "=" in word]

@@ -5,7 +5,9 @@ a veth pair. The server: a container whose port is published, and which stands b
 address by rules that the test makes, as Kubernetes makes them.
 """
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -163,7 +165,7 @@ def assert_both_ends(
     if is_short:
         told, answered = closed(agent, sock), closed(agent, end)
     else:
-        told, answered = known(agent, sock), known(agent, end)
+        told, answered = known(agent, sock, web.peer), known(agent, end, peer)
     assert told["nat"] == nat(web.ip, PORT)
     assert who(told, "local") == named(peer)
     assert who(told, "remote") == named(web.peer)
@@ -177,12 +179,10 @@ def assert_both_ends(
         assert answered["remote_ip"] == sock.local_ip
 
 
-def known(agent: Agent, sock: Sock) -> Document:
-    """The newest event of an end that was opened a while ago."""
-    agent.wait_for(sock.is_in, f"{sock}")
+def known(agent: Agent, sock: Sock, other: Peer) -> Document:
+    """The newest event of an open end, once it names its other end: that may be seen later."""
     return agent.wait_for(
-        lambda it: sock.is_in(it) and ("remote_process" in it or "remote_container" in it),
-        f"{sock} with its other end",
+        lambda it: sock.is_in(it) and who(it, "remote") == named(other), f"{sock} and its other end"
     )[-1]
 
 
@@ -312,6 +312,21 @@ def test_what_is_not_translated_has_no_nat(agent: Agent, web: Web, host: Peer) -
         assert "nat" not in closed(agent, one)
 
 
+def test_without_the_right_to_ask_the_rung_below_is_reached_and_the_reason_told() -> None:
+    word = "-net_admin"
+    drop = ["setpriv", f"--bounding-set={word}", f"--inh-caps={word}"]
+    doctor = [sys.executable, "-m", "connbeat", "doctor", "--json"]
+    (host, *_) = diagnosed(doctor)
+    assert host == "nat"
+    assert "transitions (translations need CAP_NET_ADMIN)" in diagnosed([*drop, *doctor])
+
+
+def diagnosed(command: list[str]) -> list[str]:
+    """The rung of each namespace, the host's first."""
+    found: dict[str, str] = json.loads(call(*command))["namespaces"]
+    return list(found.values())
+
+
 def test_without_docker_s_socket_docker_proxy_names_the_container(
     tmp_path_factory: pytest.TempPathFactory, web: Web, host: Peer
 ) -> None:
@@ -320,6 +335,8 @@ def test_without_docker_s_socket_docker_proxy_names_the_container(
         blind.wait_ready()
         blind.wait_for(lambda it: "listener" in it and it["local_port"] == web.published, "it")
         sock, end = web.call(host, "127.0.0.1", web.published, is_short=False)
-        told = known(blind, sock)
+        told = blind.wait_for(lambda it: sock.is_in(it) and "nat" in it, "the client")[-1]
         assert told["nat"] == nat(web.ip, PORT)
-        assert who(known(blind, end), "local") == named(web.peer)
+        (listener, *_) = blind.wait_for(web.listener.is_in, "the container's listener")
+        assert who(listener, "local") == named(web.peer)
+        assert blind.wait_for(end.is_in, "the container's end")

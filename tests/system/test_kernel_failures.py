@@ -3,10 +3,11 @@
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.system.bursts import KernelAgent, Load, Truth, kind_of, moment
+from tests.system.bursts import KernelAgent, Load, Truth, kind_of
 from tests.system.harness import Document, Netns, call
 from tests.system.peers import BINARY, Peers
 
@@ -46,7 +47,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory, room: Netns) -> Iterator[Ker
         yield started
 
 
-def inside(room: Netns, action: str, **arguments: object) -> Load:
+def inside(room: Netns, action: str, **arguments: Any) -> Load:
     return Load(action, before=("ip", "netns", "exec", room.name), **arguments)
 
 

@@ -55,57 +55,64 @@ def test_a_connection_is_opened_within_a_poll_and_its_three_steps_agree(
 ) -> None:
     listener = server.listen()
     agent.wait_for(listener.is_in, "the listener")
-    before = time.time()
+    opening = [time.time()]
     client_end = client.connect("127.0.0.1", listener.local_port)
-    after = time.time()
+    opening.append(time.time())
     server_end = server.accept(listener)
-    first = opened(agent, client_end, server_end)
-    assert time.time() - after < POLL_SECONDS + SLACK_SECONDS
+    here, there = (client, client_end), (server, server_end)
+    opened(agent, client_end, server_end)
+    assert time.time() - opening[1] < POLL_SECONDS + SLACK_SECONDS
 
-    transfer(client, client_end, server, server_end, 1_000_003)
-    transfer(server, server_end, client, client_end, 300_001)
-    for end in (client_end, server_end):
-        agent.wait_for(
-            lambda it, end=end: end.is_in(it) and kind_of(it) == "ongoing", "ongoing", count=2
-        )
-    closing = time.time()
+    transfer(here, there, 1_000_003)
+    transfer(there, here, 300_001)
+    for _, end in (here, there):
+        await_ongoing(agent, end)
+    closing = [time.time()]
     if is_client_first:  # it has said everything, and listens still
         client.finish(client_end)
-        transfer(server, server_end, client, client_end, 70_000)
-        server.close_sock(server_end)
-        client.close_sock(client_end)
-    else:
-        server.close_sock(server_end)
-        client.close_sock(client_end)
-    over = time.time()
-    last = [closed(agent, client_end), closed(agent, server_end)]
+        transfer(there, here, 70_000)
+    for peer, end in (there, here):
+        peer.close_sock(end)
+    closing.append(time.time())
+    for _, end in (here, there):
+        closed(agent, end)
     server.close_sock(listener)
     agent.await_polls(5)  # would be told again after the next dump
 
-    answered = 300_001 + 70_000 * is_client_first
-    for end, peer, one, other in (
-        (client_end, client, 1_000_003, answered),
-        (server_end, server, answered, 1_000_003),
+    sizes = 1_000_003, 300_001 + 70_000 * is_client_first
+    for (peer, end), sent, direction in (
+        (here, sizes, "outbound"),
+        (there, sizes[::-1], "inbound"),
     ):
         events = events_of(agent, end)
-        kinds = [kind_of(it) for it in events]
-        assert kinds == ["opened", *["ongoing"] * (len(kinds) - 2), "closed"]
-        assert len({it["connection"]["id"] for it in events}) == 1
-        [opened_at] = {it["connection"]["opened_at"] for it in events}
-        assert before - 0.002 <= moment(opened_at) <= after + 0.002
+        check_steps(events, opening, closing)
         assert {it["local_process"]["pid"] for it in events} == {peer.pid}
-        assert {it["connection"]["direction_source"] for it in events} == {"transition"}
-        about = events[-1]["connection"]
-        assert closing - 0.002 <= moment(about["closed_at"]) <= over + 0.05
-        assert (about["bytes_sent"], about["bytes_received"]) == (one, other)
-    assert [it["connection"]["direction"] for it in first] == ["outbound", "inbound"]
-    assert [it["connection"]["direction"] for it in last] == ["outbound", "inbound"]
+        assert {it["connection"]["direction"] for it in events} == {direction}
+        last = events[-1]["connection"]
+        assert (last["bytes_sent"], last["bytes_received"]) == sent
 
 
-def transfer(sender: Peer, end: Sock, receiver: Peer, other: Sock, size: int) -> None:
-    sender.ask(("send", {"number": end.number, "size": size}))
-    receiver.receive(other, size)
-    sender.answers()
+def check_steps(events: list[Document], opening: list[float], closing: list[float]) -> None:
+    """The steps are one life's, and its times lie between the test's own."""
+    kinds = [kind_of(it) for it in events]
+    assert kinds == ["opened", *["ongoing"] * (len(kinds) - 2), "closed"]
+    assert len({it["connection"]["id"] for it in events}) == 1
+    [opened_at] = {it["connection"]["opened_at"] for it in events}
+    assert opening[0] - 0.002 <= moment(opened_at) <= opening[1] + 0.002
+    closed_at = events[-1]["connection"]["closed_at"]
+    assert closing[0] - 0.002 <= moment(closed_at) <= closing[1] + 0.05
+    assert {it["connection"]["direction_source"] for it in events} == {"transition"}
+
+
+def await_ongoing(agent: KernelAgent, end: Sock) -> None:
+    agent.wait_for(lambda it: end.is_in(it) and kind_of(it) == "ongoing", "ongoing", count=2)
+
+
+def transfer(sender: tuple[Peer, Sock], receiver: tuple[Peer, Sock], size: int) -> None:
+    (peer, end), (other, other_end) = sender, receiver
+    peer.ask(("send", {"number": end.number, "size": size}))
+    other.receive(other_end, size)
+    peer.answers()
 
 
 def test_a_listener_that_is_closed_at_once_is_told_with_its_process(

@@ -65,8 +65,14 @@ def test_closes_are_told_of_both_ends_of_every_connection_with_exact_bytes(
     for port, one in told.items():
         client, server = sides["client"][port], sides["server"][port]
         about, other = client["connection"], server["connection"]
-        assert (about["bytes_sent"], about["bytes_received"]) == (one["sent"], one["received"])
-        assert (other["bytes_received"], other["bytes_sent"]) == (one["sent"], one["received"])
+        # Whether the FIN is among what came, only the transitions tell for certain.
+        fin = int(rung == "closes")
+        for end, sent, received in (
+            (about, one["sent"], one["received"]),
+            (other, one["received"], one["sent"]),
+        ):
+            assert end["bytes_sent"] == sent
+            assert received <= end["bytes_received"] <= received + fin
         assert (about["direction"], other["direction"]) == ("outbound", "inbound")
         assert server["local_process"]["pid"] == burst["server"]  # who listens, at the least
 

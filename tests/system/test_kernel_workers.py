@@ -1,4 +1,4 @@
-"""Accepted connections: the process that served one, by its own word, not who opened the listener."""
+"""Accepted connections: the process that served one, by its own word, not the listener's owner."""
 
 from collections.abc import Iterator
 

@@ -58,10 +58,11 @@ def test_behind_docker_proxy_it_is_the_far_end_that_is_waited_for() -> None:
     pair(called, web)
     relayed = Relayed(HOST_NETNS, Address(*address("127.0.0.1:5000")), Address(b"", 0), 0)
     called.relayed, relayed.called = relayed, called
-    assert Patience().settle([web], (), is_last=False) == []
+    assert Patience().settle([web, called], (), is_last=False) == []
     accepted.relayed, relayed.accepted = relayed, accepted
-    assert Patience().settle([web, client], (), is_last=False) == [web, client]
+    chain = [web, called, accepted, client]
+    assert Patience().settle(chain, (), is_last=False) == chain
     web.peer = called.peer = None
-    assert Patience().settle([client], (), is_last=False) == []
+    assert Patience().settle([client, accepted], (), is_last=False) == []
     relayed.end(called, RemoteParty(None, None))
     assert Patience().settle([client], (), is_last=False) == [client]

@@ -158,6 +158,23 @@ def test_a_call_is_for_one_that_was_accepted_before_it(house: House) -> None:
     assert house.joined(later) is None
 
 
+def test_a_call_that_comes_a_turn_late_is_still_for_one_accepted_before_it(house: House) -> None:
+    mine, later, its_call = accepted(client(1), 1), accepted(client(2), 9), call(50001, 2)
+    house.fold(mine, later)
+    house.fold(its_call)
+    assert house.joined(mine) is house.joined(its_call) is not None
+
+
+def test_nothing_is_kept_of_those_that_ended_without_a_call(house: House) -> None:
+    traces = [accepted(client(number), number) for number in range(1, 100)]
+    house.fold(*traces, call(50001, 200))
+    for trace in traces[1:]:
+        trace.closed_ns = 300
+    house.fold()
+    proxy = house.relays._by_pid[PROXY.pid]
+    assert (proxy.waiting, proxy.called) == ([traces[0]], 0)
+
+
 def test_a_call_that_failed_was_the_one_for_its_connection(house: House) -> None:
     mine, later = accepted(client(1), 1), accepted(client(2), 4)
     house.fold(mine, failed=[call(50001, 2, failed_ns=3)])
@@ -230,6 +247,7 @@ def test_after_a_loss_nothing_is_joined_for_a_second(house: House) -> None:
     later = accepted(client(2), 2 * SECOND + 1), call(50002, 2 * SECOND + 2)
     house.fold(*later, until_ns=2 * SECOND + 3)
     assert [house.joined(it) for it in early] == [None, None]
+    assert house.metrics.get(Metric.RELAYED, outcome="early") == 1
     assert house.joined(later[0]) is house.joined(later[1]) is not None
 
 

@@ -173,8 +173,12 @@ def test_where_it_is_mounted_it_is_used(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "second/instances").mkdir(parents=True)
     monkeypatch.setattr(module, "MOUNT_POINTS", (tmp_path / "first", tmp_path / "second"))
     opened = open_tracefs()
-    assert opened.root == tmp_path / "second"
+    assert opened.root.samefile(tmp_path / "second")
+    # It stays ours when somebody unmounts it, which for a path is as if it were renamed.
+    (tmp_path / "second").rename(tmp_path / "elsewhere")
+    assert opened.root.samefile(tmp_path / "elsewhere")
     opened.close()
+    assert not opened.root.exists()
 
 
 def test_instances_of_agents_that_ended_are_removed_and_those_of_others_kept(
