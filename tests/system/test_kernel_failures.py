@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.system.bursts import KernelAgent, Load, Truth, kind_of, moment
+from tests.system.bursts import KernelAgent, Load, Truth, kind_of
 from tests.system.harness import Document, Netns, call
 from tests.system.peers import BINARY, Peers
 
