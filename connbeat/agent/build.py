@@ -194,7 +194,9 @@ def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> Captur
         Path(path) if (path := environ.get(name)) else None
         for name in ("PROC_NET_TCP", "PROC_NET_TCP6")
     )
-    return CapturePolicy(_highest(config), (files[0], files[1]))
+    # An ongoing event is to have counters of its own interval.
+    fresh_ns = min(CapturePolicy().fresh_ns, int(config.aggregation_seconds * 1e9))
+    return CapturePolicy(_highest(config), (files[0], files[1]), fresh_ns)
 
 
 def _highest(config: ConnbeatConfig) -> Rung:

@@ -7,29 +7,33 @@ closed and another opened between two polls leaves them as they were), so a dump
 """
 
 _DUE_NS = 10_000_000_000
-#: Where the kernel tells of every connect, accept and close, a dump is a check.
+#: Where the kernel tells of every connect, accept and close, a dump is a check and
+#: brings the byte counters of what stays open.
 _CHECK_NS = 30_000_000_000
-#: What stands for the counters there: it never changes.
-WATCHED = b"watched"
 
 
 class Gate:
-    """The memory of one namespace. One thread uses it."""
+    """The memory of one namespace. One thread uses it.
 
-    def __init__(self) -> None:
+    `fresh_ns` is how old the counters of an open connection may be where the kernel tells of
+    everything else by itself (`is_watched`).
+    """
+
+    def __init__(self, fresh_ns: int = _DUE_NS) -> None:
+        self._fresh_ns = fresh_ns
         self._fingerprint: bytes | None = None
         self._dumped_ns = 0
         self._forced = 0
 
-    def is_open(self, fingerprint: bytes | None, now_ns: int) -> bool:
+    def is_open(self, fingerprint: bytes | None, now_ns: int, *, is_watched: bool = False) -> bool:
         """Whether to dump. A fingerprint of None means the counters could not be read."""
-        due_ns = _CHECK_NS if fingerprint == WATCHED else _DUE_NS
-        return (
-            self._forced > 0
-            or fingerprint is None
-            or fingerprint != self._fingerprint
-            or now_ns - self._dumped_ns >= due_ns
-        )
+        age_ns = now_ns - self._dumped_ns
+        if self._forced > 0 or self._fingerprint is None or age_ns >= _CHECK_NS:
+            return True
+        has_changed = fingerprint is None or fingerprint != self._fingerprint
+        if is_watched:
+            return has_changed and age_ns >= self._fresh_ns
+        return has_changed or age_ns >= _DUE_NS
 
     def force(self, dumps: int) -> None:
         """Stay open for so many dumps, whatever the counters say."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connbeat.capture.dump import dump, open_diag
-from connbeat.capture.gate import WATCHED, Gate
+from connbeat.capture.gate import Gate
 from connbeat.capture.ladder import Ladder, Rung, Standing, Watch
 from connbeat.capture.tables import read_table_files, read_tables
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
@@ -25,10 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class CapturePolicy(msgspec.Struct, frozen=True):
-    """How high to climb, and the files that stand in for the host's tables, if any."""
+    """How high to climb, the files that stand in for the host's tables, if any, and how old the
+    byte counters of an open connection may be.
+    """  # noqa: D205  one thought
 
     highest: Rung = Rung.TRANSITIONS
     table_files: tuple[Path | None, Path | None] = (None, None)
+    fresh_ns: int = 10_000_000_000
 
 
 class Poll(msgspec.Struct, frozen=True):
@@ -48,9 +51,9 @@ class _Namespace:
 
     __slots__ = ("diag", "gate", "ladder")
 
-    def __init__(self, highest: Rung) -> None:
-        self.ladder = Ladder(highest)
-        self.gate = Gate()
+    def __init__(self, policy: CapturePolicy) -> None:
+        self.ladder = Ladder(min(policy.highest, Rung.DUMP))
+        self.gate = Gate(policy.fresh_ns)
         self.diag: DiagSocket | None = None
 
     def close(self) -> None:
@@ -133,7 +136,8 @@ class SnapshotReader:
             entry.ladder.refused("PROC_NET_TCP is set", now_ns)
             return read_table_files(target.netns, self._policy.table_files, now_ns)
         print_ = self._fingerprint(target)
-        if not entry.gate.is_open(print_, now_ns):
+        is_watched = self._watch.has_transitions and self._watch.covers(target.netns)
+        if not entry.gate.is_open(print_, now_ns, is_watched=is_watched):
             return None
         snapshot = self._climb(entry, target, now_ns)
         if snapshot.is_complete:
@@ -174,7 +178,7 @@ class SnapshotReader:
     def _entry(self, netns: int) -> _Namespace:
         entry = self._namespaces.get(netns)
         if entry is None:
-            entry = self._namespaces[netns] = _Namespace(min(self._policy.highest, Rung.DUMP))
+            entry = self._namespaces[netns] = _Namespace(self._policy)
         return entry
 
     def _diag(self, entry: _Namespace, target: Target) -> DiagSocket:
@@ -192,8 +196,6 @@ class SnapshotReader:
             try:
                 snmp = self._procfs.read(pid, "net/snmp")
                 self._opens[target.netns] = parse_opens(snmp)
-                if self._watch.has_transitions and self._watch.covers(target.netns):
-                    return WATCHED
                 sockstat = self._procfs.read(pid, "net/sockstat")
             except CaptureError:
                 continue

@@ -117,7 +117,7 @@ class Life:
 
     def know(self, trace: Trace) -> None:
         """What the transitions tell, which is more exact than what polls saw."""
-        if trace.opened_ns:
+        if trace.opened_ns and not self.is_reported:  # a time that was told stays
             self.opened_ns = trace.opened_ns
             self.was_here = False
         if trace.direction is not Direction.UNKNOWN:

@@ -11,7 +11,7 @@ at last as closed. One that opened and closed between two polls is one closed ev
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
 import msgspec
@@ -38,7 +38,7 @@ from connbeat.model.connections import (
 from connbeat.model.containers import ContainerLookup
 from connbeat.model.processes import Attribution, Process, Wanted
 from connbeat.model.sockets import SocketSnapshot
-from connbeat.model.traces import Tick, Trace
+from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 
 
@@ -62,6 +62,8 @@ class ProcessRefresher(Protocol):
     def current(self, process: Process, now_ns: int) -> Process | None: ...
 
 
+#: Cookies told as closed before the kernel said so.
+_REMEMBERED = 50_000
 #: The other end of an end that was told of already: nobody asks any more who that was.
 _TOLD = RemoteParty(None, None)
 
@@ -99,6 +101,7 @@ class Tracker:
         self._failed: list[Trace] = []
         self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
+        self._without_message: dict[int, None] = {}
         self._count = 0
         self._is_first_poll = True
 
@@ -119,37 +122,47 @@ class Tracker:
         self._metrics.add(Metric.CONNECTIONS_OVER_LIMIT, folded.refused)
         self._count += len(folded.new)
         for life in folded.new:
+            if isinstance(life.key, int):
+                self._without_message.pop(life.key, None)  # a torn dump had called it gone
             if not life.is_listener and not life.was_here:
                 self.coverage.take_up(life.netns)
         self._born += folded.new
         self._new += folded.new
         self._accepted += folded.accepted
         self._closed += folded.closed
+        self._remember(folded.closed)
 
     def fold_tick(self, tick: Tick) -> None:
         """Take in what the kernel told by itself: closes, and connects that failed."""
         self._relays.fold(tick)
         for close in tick.closes:
-            if close.trace is not None and close.trace.failed_ns:
-                continue  # told when it failed
-            netns = close.netns or self._netns_of(close.socket.cookie)
-            ended = self._namespace(netns).fold_close(close)
-            if ended is None:
-                continue
-            life, is_new = ended
-            is_first_seen = is_new or life.was_here
-            life.finish(close)
-            self._heard.append(life)
-            if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
-                self.coverage.take_up(netns)
-            if is_new:
-                self._count += 1
-                self._born.append(life)
-                if life.attribution is None:
-                    self._new.append(life)
+            if self._is_news(close):
+                self._fold_close(close)
         for trace in tick.failed:
             self._failed.append(trace)
             self.coverage.take_up(trace.process.netns if trace.process is not None else 0)
+
+    def _is_news(self, close: Close) -> bool:
+        """Not what failed and was told then, nor what was gone before its message came."""
+        has_failed = close.trace is not None and bool(close.trace.failed_ns)
+        return not has_failed and close.socket.cookie not in self._without_message
+
+    def _fold_close(self, close: Close) -> None:
+        netns = close.netns or self._netns_of(close.socket.cookie)
+        ended = self._namespace(netns).fold_close(close)
+        if ended is None:
+            return
+        life, is_new = ended
+        is_first_seen = is_new or life.was_here
+        life.finish(close)
+        self._heard.append(life)
+        if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
+            self.coverage.take_up(netns)
+        if is_new:
+            self._count += 1
+            self._born.append(life)
+            if life.attribution is None:
+                self._new.append(life)
 
     def know(self, netns: int, cookie: int, trace: Trace) -> None:
         """What the transitions told of a connection that is open and was folded."""
@@ -173,9 +186,18 @@ class Tracker:
         """The namespace is gone, and with it everything in it."""
         namespace = self._namespaces.get(netns)
         if namespace is not None:
-            self._closed += namespace.end(now_ns)
+            ended = namespace.end(now_ns)
+            self._closed += ended
+            self._remember(ended)
             self._ended.add(netns)
         self.coverage.forget(netns)
+
+    def _remember(self, closed: Iterable[Life]) -> None:
+        """These closed without a message of the kernel; it may still come."""
+        told = self._without_message
+        told |= {life.key: None for life in closed if isinstance(life.key, int)}
+        for cookie in list(islice(told, max(0, len(told) - _REMEMBERED))):
+            del told[cookie]
 
     def unattributed(self) -> list[Wanted]:
         """The sockets whose owner is not known yet, each once."""

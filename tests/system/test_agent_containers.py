@@ -10,8 +10,8 @@ import pytest
 
 from tests.system.harness import (
     BUSYBOX,
+    POLLS,
     PREFIX,
-    QUICK,
     Agent,
     Containers,
     Document,
@@ -28,7 +28,7 @@ PORT = 8080
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     options = (
-        *QUICK,
+        *POLLS,
         "connbeat.poll_interval=100ms",  # a container that lives for 300 ms is not to be missed
         "connbeat.aggregation=500ms",
         "connbeat.enable_docker=true",
@@ -322,7 +322,7 @@ def test_without_docker_a_container_has_its_id_and_runtime_from_the_cgroup(
     tmp_path: Path, web: Peer, caller: Peer
 ) -> None:
     server_end, client_end = linked(web, caller, address_of(web.container_id))
-    with Agent(tmp_path, *QUICK, "connbeat.enable_docker=false") as agent:
+    with Agent(tmp_path, *POLLS, "connbeat.enable_docker=false") as agent:
         for end, own, other in ((server_end, web, caller), (client_end, caller, web)):
             event = both_known(agent, end)
             assert event["container"] == {

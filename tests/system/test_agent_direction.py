@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.harness import QUICK, Agent, Document, Netns, call
+from tests.system.harness import POLLS, Agent, Document, Netns, call
 from tests.system.peers import Peer, Peers, Sock, linked, shown
 
 
@@ -28,7 +28,7 @@ def client(peers: Peers, room: Netns) -> Peer:
 def agent(tmp_path_factory: pytest.TempPathFactory, server: Peer, client: Peer) -> Iterator[Agent]:
     """One for all tests here; what they make comes after it."""
     assert server.pid != client.pid
-    with Agent(tmp_path_factory.mktemp("agent"), *QUICK) as started:
+    with Agent(tmp_path_factory.mktemp("agent"), *POLLS) as started:
         yield started.wait_ready()
 
 

@@ -15,7 +15,7 @@ from connbeat.agent.build import build_observation
 from connbeat.clock import SystemClock
 from connbeat.config.schema import ConnbeatConfig, Settings
 from connbeat.telemetry.metrics import Metrics
-from tests.system.harness import QUICK, Agent, Document, call
+from tests.system.harness import POLLS, Agent, Document, call
 from tests.system.peers import Peer, Peers, Sock, closed, events_of, kinds_of, linked
 
 
@@ -31,7 +31,7 @@ def client(peers: Peers, server: Peer) -> Peer:
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    with Agent(tmp_path_factory.mktemp("agent"), *QUICK, "connbeat.aggregation=1s") as started:
+    with Agent(tmp_path_factory.mktemp("agent"), *POLLS, "connbeat.aggregation=1s") as started:
         yield started.wait_ready()
 
 
@@ -143,7 +143,7 @@ def test_what_was_there_before_the_agent_is_ongoing_and_has_no_beginning(
     old_end, other_end = linked(server, client)
     client.close_sock(other_end)
     server.close_sock(old_end)  # a row in TIME_WAIT
-    with Agent(tmp_path, *QUICK) as agent:
+    with Agent(tmp_path, *POLLS) as agent:
         for sock in (listener, client_end, server_end):
             agent.wait_for(sock.is_in, f"{sock}")
             assert kinds_of(agent, sock) == ["ongoing"]
@@ -168,7 +168,7 @@ def test_a_connection_keeps_its_id_when_the_agent_is_restarted(
     for run in ("first", "second"):
         folder = tmp_path / run
         folder.mkdir()
-        with Agent(folder, *QUICK) as agent:
+        with Agent(folder, *POLLS) as agent:
             for end in ends:
                 event = agent.wait_for(end.is_in, "an end")[0]
                 assert event["connection"]["id"] == f"{boot}-{server.netns:x}-{end.cookie:x}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import PREFIX, QUICK, Agent, Containers, Document, call, wait_until
+from tests.system.harness import POLLS, PREFIX, Agent, Containers, Document, call, wait_until
 from tests.system.peers import BINARY, Peer, Peers, Sock, closed
 
 
@@ -24,7 +24,7 @@ def other(peers: Peers, server: Peer) -> Peer:
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    options = (*QUICK, "connbeat.aggregation=1s", "connbeat.enable_docker=true")
+    options = (*POLLS, "connbeat.aggregation=1s", "connbeat.enable_docker=true")
     with Agent(tmp_path_factory.mktemp("agent"), *options) as started:
         yield started.wait_ready()
 

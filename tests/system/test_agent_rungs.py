@@ -235,7 +235,7 @@ def test_without_privileges_show_and_doctor_work_too(
     found = doctor(*u.before, folder=public_folder)
     assert not any(found["capabilities"].values())
     assert found["unreadable_processes"] > 0
-    assert found["namespaces"][str(u.netns.inode)] == "dump"
+    assert found["namespaces"][str(u.netns.inode)].startswith("closes (")
     assert any("CAP_SYS_PTRACE" in text for text in found["missing"])
 
 
@@ -273,7 +273,7 @@ def doctor(*before: str, folder: Path, options: tuple[str, ...] = ()) -> dict[st
 def test_doctor_tells_root_where_every_namespace_stands(tmp_path: Path, server: Peer) -> None:
     found = doctor(folder=tmp_path)
     assert all(found["capabilities"].values())
-    assert found["namespaces"][str(server.netns)] == "dump"
+    assert found["namespaces"][str(server.netns)] == "nat"
     assert found["kernel"] == os.uname().release
     assert found["docker"].endswith("containers run")
 

@@ -1,6 +1,6 @@
 """The gate before a dump: closed while the counters say the same, for ten seconds at most."""
 
-from connbeat.capture.gate import WATCHED, Gate
+from connbeat.capture.gate import Gate
 
 SECOND = 1_000_000_000
 
@@ -46,20 +46,28 @@ def test_a_dump_that_did_not_succeed_leaves_it_open() -> None:
     assert gate.is_open(b"after", 2 * SECOND)
 
 
-def test_a_namespace_that_is_watched_is_dumped_every_half_minute() -> None:
+def test_a_namespace_that_is_watched_is_checked_every_half_minute() -> None:
     gate = Gate()
-    assert gate.is_open(WATCHED, 0)
-    gate.dumped(WATCHED, 5 * SECOND)
-    assert not gate.is_open(WATCHED, 35 * SECOND - 1)
-    assert gate.is_open(WATCHED, 35 * SECOND)
+    assert gate.is_open(b"counters", 0, is_watched=True)
+    gate.dumped(b"counters", 5 * SECOND)
+    assert not gate.is_open(b"counters", 35 * SECOND - 1, is_watched=True)
+    assert gate.is_open(b"counters", 35 * SECOND, is_watched=True)
 
 
-def test_a_namespace_that_is_watched_no_more_is_dumped_at_once() -> None:
+def test_with_traffic_it_is_dumped_as_often_as_counters_have_to_be_fresh() -> None:
+    gate = Gate(fresh_ns=2 * SECOND)
+    gate.dumped(b"counters", 5 * SECOND)
+    assert not gate.is_open(b"counters of more", 7 * SECOND - 1, is_watched=True)
+    assert gate.is_open(b"counters of more", 7 * SECOND, is_watched=True)
+    assert gate.is_open(None, 7 * SECOND, is_watched=True)
+    assert not gate.is_open(b"counters", 7 * SECOND, is_watched=True)
+
+
+def test_a_namespace_that_is_watched_no_more_is_dumped_at_its_next_change() -> None:
     gate = Gate()
-    gate.dumped(WATCHED, 0)
-    assert gate.is_open(b"counters", 1)
-    gate.dumped(b"counters", 1)
-    assert gate.is_open(WATCHED, 2), "and one that begins to be watched, too"
+    gate.dumped(b"counters", 0)
+    assert not gate.is_open(b"counters", 1)
+    assert gate.is_open(b"counters of more", 1)
 
 
 def test_a_gate_that_was_forced_is_open_for_so_many_dumps() -> None:

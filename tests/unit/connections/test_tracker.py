@@ -5,9 +5,11 @@ from connbeat.model.connections import ConnectionReport, Direction, DirectionSou
 from connbeat.model.containers import Container
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
 from connbeat.model.sockets import Socket, SocketSource, TcpState
+from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric
 from tests.builders import (
     HOST_NETNS,
+    SECOND,
     FakeContainers,
     counters,
     listening,
@@ -721,3 +723,27 @@ def test_containers_are_named_by_what_the_engine_says() -> None:
     story.owners[2] = owned(2, "c" * 64)
     story.poll(0, CALL)
     assert story.report.local.container is container
+
+
+def test_a_close_message_that_comes_after_its_namespace_is_gone_tells_nothing_anew() -> None:
+    story = Story()
+    story.poll(0)
+    assert story.poll(2, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.poll(4, gone=[HOST_NETNS]) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
+    late = Close(HOST_NETNS, later(CALL, TcpState.CLOSE, inode=0), 4 * SECOND, None)
+    story.tracker.fold_tick(Tick(closes=[late]))
+    assert list(story.tracker.report(6 * SECOND)) == []
+    assert list(story.tracker.report(7 * SECOND)) == []
+    assert_empty(story)
+
+
+def test_a_time_that_was_told_stays_although_the_close_knows_it_better() -> None:
+    story = Story()
+    story.poll(0)
+    story.poll(2, CALL)
+    opened = story.connection.opened_ns
+    trace = Trace(7, Direction.OUTBOUND, 1)
+    trace.closed_ns = 9 * SECOND
+    story.tracker.fold_tick(Tick(closes=[Close(HOST_NETNS, CALL, trace.closed_ns, trace)]))
+    reports = [*story.tracker.report(9 * SECOND), *story.tracker.report(10 * SECOND)]
+    assert [report.opened_ns for report in reports] == [opened]
