@@ -101,6 +101,8 @@ class ReportMaker:
     def _other_end(self, life: Life) -> tuple[RemoteParty | None, Address | None]:
         """Who is at the other end, and its address if that is not the remote one."""
         peer = life.peer
+        remote: RemoteParty | None
+        nat: Address | None
         if peer is not None and peer.relayed is not None:
             remote, nat = self.beyond(peer.relayed, peer)
         else:
