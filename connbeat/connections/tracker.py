@@ -211,8 +211,6 @@ class Tracker:
         """Owners by (namespace, inode). A life without an answer waits for the next poll."""
         for life in self._without_owner():
             life.attribution = answers.get((life.netns, life.inode))
-            if life.is_listener and life.attribution is not None:
-                self._learn_relay(life, life.attribution)
         self._accepted = [life for life in self._accepted if life.attribution is None]
 
     def report(self, now_ns: int, *, is_last: bool = False) -> Iterator[Report]:
@@ -310,6 +308,8 @@ class Tracker:
                 continue
             is_known = life.is_reported or life.was_here
             life.is_reported = True
+            if life.is_listener:
+                self._learn_relay(life, life.attribution)
             self._schedule.add(life, now_ns)
             yield self._maker.report(
                 life, EventKind.ONGOING if is_known else EventKind.OPENED, now_ns

@@ -274,6 +274,18 @@ def test_docker_proxy_s_command_line_names_the_address_where_docker_is_not_asked
     assert told(one.reports, relay.client).nat == at(WEB)
 
 
+def test_one_whose_listener_was_given_its_process_by_a_transition_is_known_as_well() -> None:
+    one, relay = story(), Relay()
+    door = msgspec.structs.replace(row("0.0.0.0:8080", "0.0.0.0:0", cookie=9, inode=9), state=10)
+    one.undecided = {9}
+    one.owners = {1: owned(10), 2: owned(55)}
+    one.poll(2, door)
+    one.tracker.know(HOST_NETNS, 9, trace_of(door, Direction.UNKNOWN, PROXY, SECOND))
+    one.poll(4, door)
+    one.poll(6, door, *relay.rows[HOST_NETNS][:2])
+    assert told(one.reports, relay.client).nat == at(WEB)
+
+
 def test_of_one_that_no_longer_listens_nothing_is_said() -> None:
     one, relay = story(), Relay()
     door = msgspec.structs.replace(row("0.0.0.0:8080", "0.0.0.0:0", cookie=9, inode=9), state=10)
