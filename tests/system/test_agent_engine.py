@@ -128,9 +128,9 @@ def test_nothing_is_kept_of_two_hundred_containers_that_came_and_went(
         finally:
             containers.close()
         wait_until(
-            lambda: sockets_kept(agent) == before,
+            lambda: sockets_kept(agent) <= before,
             20,
-            f"as many sockets as before: {before}",
+            f"no more sockets than before: {before}",
         )
         assert descriptors(agent.process.pid)["net"] == 0, "descriptors of namespaces themselves"
         told = Counter(

@@ -330,18 +330,6 @@ def come_back(house: House, start: Callable[..., Program]) -> None:
     check(house.told(set(directions)), directions, pid, own)
 
 
-def test_a_tracefs_that_is_unmounted_under_us_is_lost_and_comes_back(
-    mounted: Path, start: Callable[..., Program]
-) -> None:
-    house = House()
-    assert house.kernel.has_transitions
-    call("umount", "-l", str(mounted))
-    lose(house)
-    come_back(house, start)
-    house.kernel.close()
-    assert instances() == set()
-
-
 def test_an_instance_that_is_switched_off_under_us_is_lost_and_comes_back(
     mounted: Path, start: Callable[..., Program]
 ) -> None:
