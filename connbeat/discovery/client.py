@@ -65,6 +65,8 @@ class DockerClient:
                 version="auto",
                 timeout=_TIMEOUT_SECONDS,
             )
+        # docker-py keeps a connection for every URL that it ever asked: one for each container.
+        self._api.headers["Connection"] = "close"
 
     @property
     def version(self) -> str:
