@@ -1,8 +1,10 @@
 """The real agent and what happens to the place its events go to."""
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +30,15 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     call("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "connbeat-test", str(path))
     yield path
     subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@pytest.fixture(autouse=True)
+def listeners() -> Iterator[None]:
+    """Something to tell of, also on a host where nothing else listens."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        yield
 
 
 def whole_lines(*paths: Path) -> list[bytes]:
