@@ -95,7 +95,7 @@ class Supervisor:
                 worker.start(self._on_gone)
             except Permanent as error:
                 # No traceback: this is for the user, whose configuration cannot work.
-                log.error(  # noqa: TRY400
+                log.error(  # noqa: TRY400  for the user: no traceback
                     "The output cannot be used. output=%s error=%s", worker.name, error
                 )
                 return False
