@@ -284,7 +284,7 @@ def test_doctor_tells_root_where_every_namespace_stands(tmp_path: Path, server: 
     assert found["docker"].startswith("off")
 
     text = call(sys.executable, "-m", "connbeat", "doctor")
-    assert f"{server.netns}  dump" in text
+    assert f"{server.netns}  nat" in text
 
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid inode\n"
