@@ -93,6 +93,8 @@ class Observer:
         poll = self._snapshots.poll(self.seen.targets.values(), now_ns)
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)
+        for netns in self._tracker.take_in_doubt():
+            self._snapshots.force(netns)
         self._tracker.coverage.read(poll.opens)
         for netns in poll.gone:
             self._tracker.forget(netns, now_ns)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from connbeat.capture.reader import SnapshotReader
 from connbeat.errors import CaptureError
+from connbeat.model.addresses import is_link_local
 from connbeat.model.connections import Direction
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 from connbeat.model.targets import Namespaces
@@ -34,11 +35,14 @@ class OpenFinder:
         self._waiting: list[tuple[Trace, int]] = []
 
     def add(self, traces: Iterable[Trace]) -> None:
-        """Look for these at the next `find`. A listener costs a dump of its namespace instead:
-        several can share an address.
-        """  # noqa: D205  one thought
+        """Look for these at the next `find`.
+
+        Two kinds cost a dump of their namespace instead: listeners, for several can share an
+        address, and link-local addresses, which name a socket only with an interface, and a trace
+        has none.
+        """
         for trace in traces:
-            if not trace.is_listener:
+            if not trace.is_listener and not is_link_local(trace.local_ip):
                 self._waiting.append((trace, 0))
             elif trace.process is not None:
                 self._snapshots.force(trace.process.netns)

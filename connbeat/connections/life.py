@@ -123,7 +123,8 @@ class Life:
         if trace.direction is not Direction.UNKNOWN:
             self.direction = trace.direction
             self.direction_source = DirectionSource.TRANSITION
-        if trace.process is not None:
+        # A listener can be handed on; whom a look found to hold it is nearer to the truth.
+        if trace.process is not None and (self.attribution is None or not self.is_listener):
             self.attribution = Attribution(trace.process, trace.process.container)
 
     def finish(self, close: Close) -> None:

@@ -20,11 +20,12 @@ class Folded:
     """What one snapshot changed. A short connection, over at once, is both new and closed.
 
     `accepted` are those that only now have an inode, and so an owner of their own. `refused`
-    counts those left out for want of room, each once.
+    counts those left out for want of room, each once. `is_in_doubt`: some are not in the snapshot,
+    and the next one decides.
     """
 
-    __slots__ = ("accepted", "closed", "in_time_wait", "new", "outside", "refused",
-                 "reused", "room", "taken_ns")  # fmt: skip
+    __slots__ = ("accepted", "closed", "in_time_wait", "is_in_doubt", "new", "outside",
+                 "refused", "reused", "room", "taken_ns")  # fmt: skip
 
     def __init__(self, taken_ns: int, room: int) -> None:
         self.taken_ns = taken_ns
@@ -33,6 +34,7 @@ class Folded:
         self.accepted: list[Life] = []
         self.closed: list[Life] = []
         self.refused = 0
+        self.is_in_doubt = False
         self.in_time_wait: set[Key] = set()
         self.outside: set[Key] = set()
         self.reused: set[Key] = set()
@@ -141,6 +143,7 @@ class NamespaceLives:
             gone, missing = [life for life in gone if life.is_missing], gone
             for life in missing:
                 life.is_missing = True
+            folded.is_in_doubt = len(missing) > len(gone)
             self._undestroyed.update((life.key, None) for life in gone)
             for key in list(islice(self._undestroyed, max(0, len(self._undestroyed) - _KEPT))):
                 del self._undestroyed[key]

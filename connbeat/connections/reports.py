@@ -32,6 +32,7 @@ _FAILURES = {
     errno.ENETDOWN: "unreachable",
     errno.EHOSTDOWN: "unreachable",
     errno.ECANCELED: "cancelled",
+    errno.EADDRNOTAVAIL: "no_local_port",
 }
 
 

@@ -197,10 +197,11 @@ def start_to_fail(wanted: Truth) -> tuple[socket.socket | None, Truth]:
     one = socket.socket()
     if wanted.get("user_timeout_ms"):
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, wanted["user_timeout_ms"])
-    one.bind((wanted.get("source", "0.0.0.0"), 0))
-    truth = {"local_port": one.getsockname()[1], "errno": 0}
+    if not wanted.get("is_unbound"):  # bind() would take another port than connect()
+        one.bind((wanted.get("source", "0.0.0.0"), 0))
     one.setblocking(wanted["how"] == "blocking")
-    truth["errno"] = one.connect_ex((wanted["ip"], wanted["port"]))
+    failed = one.connect_ex((wanted["ip"], wanted["port"]))
+    truth = {"local_port": one.getsockname()[1], "errno": failed}
     if wanted["how"] in ("waiting", "patient") and truth["errno"] == errno.EINPROGRESS:
         return one, truth
     one.close()

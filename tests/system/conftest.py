@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import BUSYBOX, PREFIX, Agent, Containers, Netns, call
+from tests.system.harness import BUSYBOX, POLLS, PREFIX, QUICK, Agent, Containers, Netns, call
 from tests.system.peers import Peers
 
 
@@ -17,6 +17,13 @@ def netns() -> Iterator[Netns]:
     namespace = Netns(f"{PREFIX}-0")
     yield namespace
     namespace.close()
+
+
+@pytest.fixture(scope="module", params=[POLLS, QUICK], ids=["dump", "highest"])
+def rung(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """A quick agent's options: as much as polls can know, and as much as the kernel tells."""
+    options: tuple[str, ...] = request.param
+    return options
 
 
 @pytest.fixture(scope="module")

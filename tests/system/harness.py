@@ -26,7 +26,7 @@ BUSYBOX = f"{PREFIX}-busybox"
 
 #: Options of an agent that tells what it sees soon enough for a test.
 QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
-#: What polls alone can know; the rungs above have tests of their own (test_kernel_*, nat).
+#: The same, but only what polls can know.
 POLLS = (*QUICK, "connbeat.capture=dump")
 
 

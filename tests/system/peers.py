@@ -5,6 +5,7 @@ kernel's cookie, so that the agent's word about each can be found by identity.
 """
 
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -136,9 +137,11 @@ class Peers:
 
     def __init__(self) -> None:
         self._cleanup = contextlib.ExitStack()
+        self._numbers = itertools.count()
 
     def netns(self, name: str) -> Netns:
-        netns = Netns(f"{PREFIX}-{name}")
+        """One of its own for each call: a test that runs at two rungs asks twice."""
+        netns = Netns(f"{PREFIX}-{name}-{next(self._numbers)}")
         self._cleanup.callback(netns.close)
         return netns
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.system.harness import (
     BUSYBOX,
-    POLLS,
     PREFIX,
     Agent,
     Containers,
@@ -26,9 +25,9 @@ PORT = 8080
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+def agent(tmp_path_factory: pytest.TempPathFactory, rung: tuple[str, ...]) -> Iterator[Agent]:
     options = (
-        *POLLS,
+        *rung,
         "connbeat.poll_interval=100ms",  # a container that lives for 300 ms is not to be missed
         "connbeat.aggregation=500ms",
         "connbeat.enable_docker=true",
@@ -311,10 +310,10 @@ def test_a_container_that_lives_for_300_ms_is_named(agent: Agent, busybox_image:
 
 
 def test_without_docker_a_container_has_its_id_and_runtime_from_the_cgroup(
-    tmp_path: Path, web: Peer, caller: Peer
+    tmp_path: Path, web: Peer, caller: Peer, rung: tuple[str, ...]
 ) -> None:
     server_end, client_end = linked(web, caller, address_of(web.container_id))
-    with Agent(tmp_path, *POLLS, "connbeat.enable_docker=false") as agent:
+    with Agent(tmp_path, *rung, "connbeat.enable_docker=false") as agent:
         for end, own, other in ((server_end, web, caller), (client_end, caller, web)):
             event = both_known(agent, end)
             assert event["container"] == {

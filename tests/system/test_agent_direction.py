@@ -25,10 +25,12 @@ def client(peers: Peers, room: Netns) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory, server: Peer, client: Peer) -> Iterator[Agent]:
+def agent(
+    tmp_path_factory: pytest.TempPathFactory, server: Peer, client: Peer, rung: tuple[str, ...]
+) -> Iterator[Agent]:
     """One for all tests here; what they make comes after it."""
     assert server.pid != client.pid
-    with Agent(tmp_path_factory.mktemp("agent"), *POLLS) as started:
+    with Agent(tmp_path_factory.mktemp("agent"), *rung) as started:
         yield started.wait_ready()
 
 
@@ -55,14 +57,16 @@ def assert_ends(agent: Agent, server_end: Sock, client_end: Sock) -> None:
 
 
 def test_an_accepted_ipv4_connection_of_an_ipv6_listener_is_inbound(
-    agent: Agent, server: Peer, client: Peer
+    agent: Agent, server: Peer, client: Peer, rung: tuple[str, ...]
 ) -> None:
     listener = server.listen("::", v6_only=0)
     client_end = client.connect("127.0.0.1", listener.local_port)
     server_end = server.accept(listener)
     assert_ends(agent, server_end, client_end)
     assert first(agent, server_end)["local_ip"] == "127.0.0.1"
-    assert first(agent, server_end)["connection"]["direction_source"] == "listener"
+    assert first(agent, server_end)["connection"]["direction_source"] == (
+        "listener" if rung is POLLS else "transition"
+    )
 
 
 def test_two_listeners_of_one_port_and_two_families_are_not_mixed_up(

@@ -127,11 +127,8 @@ def test_nothing_is_kept_of_two_hundred_containers_that_came_and_went(
                 ids += come_and_go(agent, containers, batch)
         finally:
             containers.close()
-        wait_until(
-            lambda: sockets_kept(agent) <= before,
-            20,
-            f"no more sockets than before: {before}",
-        )
+        # The connection to the engine that is kept for the next inspect may be gone.
+        assert settled(agent) in (before - 1, before)
         assert descriptors(agent.process.pid)["net"] == 0, "descriptors of namespaces themselves"
         told = Counter(
             (it["container"]["name"], it["listener"]["event"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import POLLS, PREFIX, Agent, Containers, Document, call, wait_until
+from tests.system.harness import PREFIX, Agent, Containers, Document, call, wait_until
 from tests.system.peers import BINARY, Peer, Peers, Sock, closed
 
 
@@ -23,8 +23,8 @@ def other(peers: Peers, server: Peer) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    options = (*POLLS, "connbeat.aggregation=1s", "connbeat.enable_docker=true")
+def agent(tmp_path_factory: pytest.TempPathFactory, rung: tuple[str, ...]) -> Iterator[Agent]:
+    options = (*rung, "connbeat.aggregation=1s", "connbeat.enable_docker=true")
     with Agent(tmp_path_factory.mktemp("agent"), *options) as started:
         yield started.wait_ready()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.harness import POLLS, Agent, Document
+from tests.system.harness import Agent, Document
 from tests.system.peers import Peer, Peers, Sock, linked
 
 REQUEST, REPLY = 1_234_567, 7_654_321
@@ -21,8 +21,8 @@ def client(peers: Peers, server: Peer) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    with Agent(tmp_path_factory.mktemp("agent"), *POLLS, "connbeat.aggregation=500ms") as started:
+def agent(tmp_path_factory: pytest.TempPathFactory, rung: tuple[str, ...]) -> Iterator[Agent]:
+    with Agent(tmp_path_factory.mktemp("agent"), *rung, "connbeat.aggregation=500ms") as started:
         yield started.wait_ready()
 
 

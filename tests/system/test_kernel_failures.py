@@ -90,3 +90,21 @@ def in_room(room: Netns) -> Callable[[Document], bool]:
 
 def as_told(event: Document) -> tuple[str, int, int]:
     return event["connection"]["failure"], event["local_port"], event["remote_port"]
+
+
+def test_a_connect_that_finds_no_local_port_says_so(agent: KernelAgent, peers: Peers) -> None:
+    netns = peers.netns("kernel-ports")
+    into = ("ip", "netns", "exec", netns.name)
+    call(*into, "sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40000")
+    call(*into, "iptables", "-w", "-A", "INPUT", "-p", "tcp", "--dport", str(DROPPED), "-j", "DROP")
+    one = {"ip": IP, "port": DROPPED, "how": "waiting", "user_timeout_ms": 300, "is_unbound": True}
+    with inside(netns, "fail", wanted=[one, one]) as load:
+        first, second = load.go()
+    assert (first["local_port"], first["errno"]) == (40000, errno.ETIMEDOUT)
+    assert (second["local_port"], second["errno"]) == (0, errno.EADDRNOTAVAIL)
+    told = agent.wait_for(in_room(netns), "both", count=2)
+    agent.await_polls(3)
+    assert Counter(as_told(it) for it in told) == {
+        ("timeout", 40000, DROPPED): 1,
+        ("no_local_port", 0, DROPPED): 1,
+    }

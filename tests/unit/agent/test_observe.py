@@ -345,6 +345,19 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_a_namespace_in_doubt_is_dumped_again_whatever_its_gate_says() -> None:
+    """A connection that was reset while its program keeps the socket has no message."""
+    world = World()
+    world.tables = [snapshot(CALL)]
+    assert world.kinds() == ["ongoing"]
+    world.tables = [msgspec.structs.replace(snapshot(), closes_heard=True)]
+    assert world.kinds() == []
+    assert world.forced == [(HOST_NETNS, 1)]
+    assert world.kinds() == ["closed"]
+    assert world.forced == [(HOST_NETNS, 1)]
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_poll_folds_asks_for_owners_and_reports() -> None:
     world = World()
     world.tables = [snapshot(CALL)]
