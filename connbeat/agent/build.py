@@ -4,6 +4,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.exec_child import ExecChild
+from connbeat.capture.execs import ExecSource
 from connbeat.capture.kernel import KernelSource
 from connbeat.capture.ladder import Rung
 from connbeat.capture.nat import NatSource, NatWatch
@@ -30,6 +33,7 @@ from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.discovery.registry import ContainerRegistry
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.tracefs import open_tracefs
 from connbeat.outputs.console.client import ConsoleOutput
 from connbeat.outputs.file.client import FileOutput
 from connbeat.outputs.file.rotation import Rotation
@@ -49,7 +53,6 @@ class Observation(msgspec.Struct, frozen=True):
     registry: ContainerRegistry
     watcher: DockerWatcher | None
     procfs: ProcFs
-    lineage: Lineage
 
 
 class Agent(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ class Agent(msgspec.Struct, frozen=True):
     observer_thread: ObserverThread
     builder: DocumentBuilder
     workers: tuple[DeliveryWorker, ...]
+    execs: ExecSource
     metrics: Metrics
 
 
@@ -67,7 +71,8 @@ def build_agent(
 ) -> Agent:
     """Wire the agent. With `dry_run` events are made and counted, and go nowhere."""
     metrics = Metrics()
-    observation = build_observation(settings, environ, clock, metrics)
+    execs = ExecSource(partial(start_exec_reader, settings.connbeat), metrics)
+    observation = build_observation(settings, environ, clock, metrics, execs=execs)
     outputs = () if dry_run else build_outputs(settings)
     queues = [
         MemoryQueue(
@@ -99,13 +104,20 @@ def build_agent(
             DeliveryWorker(output, queue, policy, metrics=metrics, clock=clock)
             for output, queue in zip(outputs, queues, strict=True)
         ),
+        execs=execs,
         metrics=metrics,
     )
 
 
 def build_observation(
-    settings: Settings, environ: Mapping[str, str], clock: Clock, metrics: Metrics
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    metrics: Metrics,
+    *,
+    execs: ExecSource | None = None,
 ) -> Observation:
+    """What sees. Without `execs` processes are not read at their exec: for a look or two."""
     config = settings.connbeat
     procfs = ProcFs()
     registry = ContainerRegistry()
@@ -121,7 +133,9 @@ def build_observation(
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
     capture = capture_policy(config, environ)
-    kernel = KernelSource(procfs, lineage, capture.highest, clock=clock, metrics=metrics)
+    kernel = KernelSource(
+        procfs, lineage, capture.highest, clock=clock, metrics=metrics, execs=execs
+    )
     nat = NatSource(procfs, capture.highest, metrics)
     snapshots = SnapshotReader(procfs, capture, NatWatch(kernel, nat), metrics)
     observer = Observer(
@@ -148,7 +162,12 @@ def build_observation(
         clock=clock,
         metrics=metrics,
     )
-    return Observation(observer, snapshots, registry, watcher, procfs, lineage)
+    return Observation(observer, snapshots, registry, watcher, procfs)
+
+
+def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
+    """Raises CaptureError where the trace cannot be had."""
+    return ExecChild(open_tracefs(), ProcFs(), with_environ=config.expose_environ)
 
 
 def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:

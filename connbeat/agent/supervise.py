@@ -4,26 +4,23 @@ Start: outputs, container engine, capture. Stop: capture (with one last poll, so
 is told), then the outputs drain within `shutdown_timeout`. A second signal leaves at once.
 """
 
-import contextlib
+import gc
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from types import FrameType
 
 import connbeat
-from connbeat.agent.build import Agent, capture_policy
+from connbeat.agent.build import Agent
 from connbeat.agent.sight import read_sight
 from connbeat.capture.advice import lacks
-from connbeat.capture.execs import ExecReader
 from connbeat.capture.ladder import Rung
 from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
-from connbeat.errors import CaptureError, Permanent
-from connbeat.linux.tracefs import open_tracefs
+from connbeat.errors import Permanent
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
 from connbeat.telemetry.self_usage import SelfUsage
@@ -33,8 +30,9 @@ log = logging.getLogger(__name__)
 #: The first poll waits so long for the engine's list, so that the first events have names.
 _NAMES_SECONDS = 3.0
 _POLL_END_SECONDS = 5.0
-_EXECS_END_SECONDS = 2.0
-_SWITCH_SECONDS = 0.0005
+#: Objects made between two searches for garbage in circles, of which a turn makes next to none.
+#: With Python's 700 they went through the values of a turn again and again: 0.9 us an end.
+_GC_OBJECTS = 50_000
 
 
 class Supervisor:
@@ -52,19 +50,17 @@ class Supervisor:
         self._must_reopen = False
         self._exit_code = 0
         self._engine_name = ""
-        self._execs: ExecReader | None = None
-        self._execs_thread: threading.Thread | None = None
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
 
     def run(self) -> int:
         """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
         started_ns = self._clock.monotonic_ns()
         self._take_signals()
+        _calm_collector()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
         if not self._start_outputs():
             return 1
         self._start_docker()
-        self._start_execs()
         self._capture.start()
         metrics_log = MetricsLog(self._agent.metrics)
         try:
@@ -122,37 +118,6 @@ class Supervisor:
             self._engine_name = name
             self._agent.builder.set_docker_host(read_docker_host(self._environ, name))
 
-    def _start_execs(self) -> None:
-        """The reader of processes at their exec, where the trace can be had at all."""
-        observation = self._agent.observation
-        if capture_policy(self._settings.connbeat, self._environ).highest < Rung.TRANSITIONS:
-            return
-        try:
-            self._execs = ExecReader(
-                open_tracefs(),
-                observation.procfs,
-                observation.lineage.note_exec,
-                clock=self._clock,
-                metrics=self._agent.metrics,
-            )
-        except CaptureError as error:
-            log.debug("Processes are not read at their exec. error=%s", error)
-            return
-        # Its wake-up beside a busy thread took 5.2 ms by median with Python's 5 ms, 0.66 with this.
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        self._execs_thread = threading.Thread(
-            target=self._read_execs, args=(self._execs,), name="execs", daemon=True
-        )
-        self._execs_thread.start()
-
-    def _read_execs(self, execs: ExecReader) -> None:
-        """Before everything else that wants a processor: of 900 processes that lived 1 ms it read
-        22 too late beside a busy host, with this 5.
-        """  # noqa: D205  one thought
-        with contextlib.suppress(OSError):  # it needs CAP_SYS_NICE
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        execs.run()
-
     def _observe(self) -> None:
         try:
             self._agent.observer_thread.run()
@@ -166,7 +131,7 @@ class Supervisor:
     def _watch(self, metrics_log: MetricsLog) -> None:
         logging_config = self._settings.logging
         period = logging_config.metrics_period_seconds
-        usage = SelfUsage(self._agent.metrics)
+        usage = SelfUsage(self._agent.metrics, self._exec_reader)
         due_ns = self._clock.monotonic_ns() + int(period * 1e9)
         self._tell_sight()
         while not self._is_stopping:
@@ -181,6 +146,9 @@ class Supervisor:
             if logging_config.metrics_enabled:
                 metrics_log.write_changes(period)
         usage.update()
+
+    def _exec_reader(self) -> int:
+        return self._agent.execs.pid
 
     def _reopen(self) -> None:
         if self._must_reopen:
@@ -209,14 +177,10 @@ class Supervisor:
             self._settings.shutdown_timeout_seconds * 1e9
         )
         self._agent.observer_thread.stop()
-        if self._execs is not None:
-            self._execs.stop()
         if self._agent.observation.watcher is not None:
             self._agent.observation.watcher.stop()
         if self._capture.is_alive():
             self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
-        if self._execs_thread is not None:  # which removes its tracing instance at its end
-            self._execs_thread.join(_EXECS_END_SECONDS)
         for worker in self._agent.workers:
             worker.drain(deadline_ns)
         for worker in self._agent.workers:
@@ -233,3 +197,9 @@ class Supervisor:
             self._agent.metrics.get(Metric.POLLS),
             self._agent.metrics.total(Metric.REPORTS),
         )
+
+
+def _calm_collector() -> None:
+    """Look for garbage rarely, and never among what was there at the start: modules, settings."""
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)

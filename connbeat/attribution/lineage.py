@@ -1,24 +1,23 @@
 """Lineage: who a thread was at a moment, for processes that are gone before anybody can ask.
 
-Three sources, the first that knows wins: the process as it was read at its exec (by a thread that
-the kernel wakes at once), the process as it is now in `/proc`, and what it inherited: a child that
-never called exec is its parent under another pid, in the same container. A thread is who started
-it.
+Three sources, the first that knows wins: the process as it was read at its exec (by a process of
+ours that the kernel wakes at once), the process as it is now in `/proc`, and what it inherited: a
+child that never called exec is its parent under another pid, in the same container. A thread is who
+started it.
 
 The starts and ends of processes come in the order of the kernel's buffer, together with the
 questions, so a pid that changes hands is two processes here.
 """
 
-import contextlib
 import re
-import threading
+from collections.abc import Mapping
 from itertools import islice
 
 import msgspec
 
 from connbeat.attribution.processes import ProcessTable
 from connbeat.errors import CaptureError
-from connbeat.linux.procfs import ProcFs, parse_strings, parse_thread_group
+from connbeat.linux.procfs import KeptFiles, ProcFs, parse_strings, parse_thread_group
 from connbeat.model.processes import Process
 from connbeat.telemetry.metrics import Metric, Metrics
 
@@ -62,36 +61,25 @@ class _Thread:
 
 
 class _AtExec(msgspec.Struct, frozen=True, gc=False):
-    """What could be read of a process at its exec; `process` is None if it ended meanwhile."""
+    """What could be read of a process at its exec."""
 
     time_ns: int
-    arguments: tuple[str, ...]
-    process: Process | None
+    files: KeptFiles
 
 
 class Lineage:
-    """A `ProcessSink`. `note_exec` is for the exec reader's thread, the rest for the capture's."""
+    """A `ProcessSink`. One thread uses it."""
 
     def __init__(self, procfs: ProcFs, processes: ProcessTable, metrics: Metrics) -> None:
         self._procfs = procfs
         self._processes = processes
         self._metrics = metrics
         self._threads: dict[int, _Thread] = {}
-        self._lock = threading.Lock()
         self._at_exec: dict[int, _AtExec] = {}
 
-    def note_exec(self, pid: int, time_ns: int) -> None:
-        """Read a process at its exec; called within a fraction of a millisecond of it."""
-        try:
-            # First what nobody else can say; the rest takes four times as long.
-            arguments = parse_strings(self._procfs.read(pid, "cmdline"))
-        except CaptureError:
-            return  # it was quicker: the exec record and its parent say what is left to say
-        process: Process | None = None
-        with contextlib.suppress(CaptureError):
-            process = self._processes.read_afresh(pid)
-        with self._lock:
-            self._at_exec[pid] = _AtExec(time_ns, arguments, process)
+    def read_at_exec(self, pid: int, time_ns: int, files: Mapping[str, bytes | int]) -> None:
+        # Parsed if somebody asks: most processes never connect.
+        self._at_exec[pid] = _AtExec(time_ns, KeptFiles(files))
 
     def forked(self, parent: int, child: int, *, is_thread: bool) -> None:
         entry = self._entry(parent)
@@ -130,10 +118,9 @@ class Lineage:
             del threads[thread]
         for thread in list(islice(threads, max(0, len(threads) - _MAX_THREADS))):
             del threads[thread]
-        with self._lock:
-            stale = [pid for pid, noted in self._at_exec.items() if noted.time_ns < before_ns]
-            for pid in stale:
-                del self._at_exec[pid]
+        stale = [pid for pid, noted in self._at_exec.items() if noted.time_ns < before_ns]
+        for pid in stale:
+            del self._at_exec[pid]
         self._metrics.set(Metric.THREADS, len(threads))
 
     def _entry(self, thread: int) -> _Thread:
@@ -149,8 +136,7 @@ class Lineage:
             entry.was_asked = True
             parent = entry.parent
             if parent is None or not entry.is_thread:
-                noted = self._noted(entry)
-                entry.process = (noted.process if noted else None) or self._as_now(entry, time_ns)
+                entry.process = self._as_at_exec(entry) or self._as_now(entry, time_ns)
             entry.parent = None
             if entry.process is not None or parent is None:
                 break
@@ -159,17 +145,32 @@ class Lineage:
         process = entry.process
         for child in reversed(children):
             if process is not None:
-                process = _inherited(child, process, self._noted(child))
+                process = _inherited(child, process, self._arguments_at_exec(child))
             elif child.is_thread:
                 process = self._as_now(child, time_ns)
             child.process = process
 
-    def _noted(self, entry: _Thread) -> _AtExec | None:
-        with self._lock:
-            noted = self._at_exec.get(entry.pid)
+    def _kept(self, entry: _Thread) -> KeptFiles | None:
+        noted = self._at_exec.get(entry.pid)
         if noted is None or abs(noted.time_ns - entry.executed_ns) > _SAME_EXEC_NS:
             return None
-        return noted
+        return noted.files
+
+    def _as_at_exec(self, entry: _Thread) -> Process | None:
+        """The process as it was read, if it did not end meanwhile."""
+        files = self._kept(entry)
+        try:
+            return self._processes.read_kept(files, entry.pid) if files is not None else None
+        except CaptureError:
+            return None
+
+    def _arguments_at_exec(self, entry: _Thread) -> tuple[str, ...]:
+        """What was read first: of a process that ended over the rest."""
+        files = self._kept(entry)
+        try:
+            return parse_strings(files.read(entry.pid, "cmdline")) if files is not None else ()
+        except CaptureError:
+            return ()
 
     def _as_now(self, entry: _Thread, time_ns: int) -> Process | None:
         """The thread's process in `/proc`, unless the thread is gone, or was when it was asked for:
@@ -184,7 +185,7 @@ class Lineage:
             return None
 
 
-def _inherited(child: _Thread, parent: Process, noted: _AtExec | None) -> Process:
+def _inherited(child: _Thread, parent: Process, arguments: tuple[str, ...]) -> Process:
     """The parent under its child's pid; after an exec with the file's name for a program, and with
     its arguments if these could be read.
     """  # noqa: D205  one thought
@@ -198,6 +199,6 @@ def _inherited(child: _Thread, parent: Process, noted: _AtExec | None) -> Proces
         pid=child.pid,
         binary=parent.binary if is_itself else child.file_name.rpartition("/")[2],
         executable=parent.executable if is_itself else child.file_name,
-        arguments=noted.arguments if noted is not None else (),
+        arguments=arguments,
         environ=(),
     )

@@ -2,7 +2,8 @@
 
 A process is (pid, start time); its program is what the last exec made it, and the kernel moves
 `arg_start` on every exec. So one cheap read of `stat` per poll and process tells whether the rest
-still holds. Processes that have ended stay for a grace time, because their sockets outlive them.
+still holds; of a process that we may not trace it says 0 there, and the name has to tell. Processes
+that have ended stay for a grace time, because their sockets outlive them.
 """
 
 import functools
@@ -13,11 +14,13 @@ from collections.abc import Callable
 import psutil
 
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
-from connbeat.linux.procfs import ProcFs, ProcStat, parse_strings, parse_uid
+from connbeat.linux.procfs import KeptFiles, ProcFs, ProcStat, parse_strings, parse_uid
 from connbeat.model.processes import ContainerRef, Process
 from connbeat.telemetry.metrics import Metric, Metrics
 
 CgroupParser = Callable[[bytes], ContainerRef | None]
+#: Processes as they are now, or as one was.
+Files = ProcFs | KeptFiles
 
 _GRACE_NS = 120_000_000_000
 _MAX_PROCESSES = 20_000
@@ -26,11 +29,11 @@ _MAX_PROCESSES = 20_000
 class _Entry:
     """A process as last read, the `stat` it was read with, and when it was last seen."""
 
-    __slots__ = ("arg_start", "process", "seen_ns", "verified_ns")
+    __slots__ = ("process", "seen_ns", "stat", "verified_ns")
 
-    def __init__(self, process: Process, arg_start: int, now_ns: int) -> None:
+    def __init__(self, process: Process, stat: ProcStat, now_ns: int) -> None:
         self.process = process
-        self.arg_start = arg_start
+        self.stat = stat
         self.seen_ns = now_ns
         self.verified_ns = now_ns
 
@@ -60,16 +63,18 @@ class ProcessTable:
         if entry is not None and entry.verified_ns == now_ns:
             return entry.process
         stat = self._procfs.stat(pid)
-        if entry is not None and _is_same(entry, stat):
+        if entry is not None and _is_same(entry.stat, stat):
             entry.seen_ns = entry.verified_ns = now_ns
             return entry.process
-        process = self._read_whole(pid, stat)
-        self._entries[pid] = _Entry(process, stat.arg_start, now_ns)
+        process = self._read_whole(self._procfs, pid, stat)
+        if self._procfs.stat(pid).started_ticks != stat.started_ticks:
+            raise ProcessGone(f"{pid} was reused while it was read")
+        self._entries[pid] = _Entry(process, stat, now_ns)
         return process
 
-    def read_afresh(self, pid: int) -> Process:
-        """Read all of it, whatever is remembered. Any thread may call it. Raises as `read`."""
-        return self._read_whole(pid, self._procfs.stat(pid))
+    def read_kept(self, files: KeptFiles, pid: int) -> Process:
+        """What these say of it; nothing is remembered. Raises as `read`."""
+        return self._read_whole(files, pid, files.stat(pid))
 
     def current(self, process: Process, now_ns: int) -> Process | None:
         """The same process as it is now (it may have called exec), or None once it has ended."""
@@ -93,60 +98,60 @@ class ProcessTable:
         self._metrics.set(Metric.PROCESSES, len(self._entries))
         return old
 
-    def _read_whole(self, pid: int, stat: ProcStat) -> Process:
-        executable, is_permitted = self._executable(pid)
-        arguments = parse_strings(self._procfs.read(pid, "cmdline"))
-        uid = parse_uid(self._procfs.read(pid, "status"))
-        process = Process(
+    def _read_whole(self, files: Files, pid: int, stat: ProcStat) -> Process:
+        executable, is_permitted = _executable(files, pid)
+        uid = parse_uid(files.read(pid, "status"))
+        return Process(
             pid=pid,
             started_ticks=stat.started_ticks,
             binary=executable.rpartition("/")[2] or stat.comm,
             executable=executable,
-            arguments=arguments,
-            environ=self._environ(pid),
+            arguments=parse_strings(files.read(pid, "cmdline")),
+            environ=self._environ(files, pid),
             uid=uid,
             user=_user_name(uid),
             started_at_ns=self._booted_at_ns + stat.started_ticks * self._tick_ns,
-            container=self._container(pid),
-            netns=self._netns(pid),
+            container=self._container(files, pid),
+            netns=_netns(files, pid),
             is_permitted=is_permitted,
         )
-        if self._procfs.stat(pid).started_ticks != stat.started_ticks:
-            raise ProcessGone(f"{pid} was reused while it was read")
-        return process
 
-    def _executable(self, pid: int) -> tuple[str, bool]:
-        """A kernel thread has none, and one with more capabilities than we does not show it."""
-        try:
-            return self._procfs.executable(pid), True
-        except NotPermitted:
-            return "", False
-        except ProcessGone:
-            return "", True
-
-    def _environ(self, pid: int) -> tuple[str, ...]:
+    def _environ(self, files: Files, pid: int) -> tuple[str, ...]:
         if not self._with_environ:
             return ()
         try:
-            return parse_strings(self._procfs.read(pid, "environ"))
+            return parse_strings(files.read(pid, "environ"))
         except NotPermitted:
             return ()
 
-    def _container(self, pid: int) -> ContainerRef | None:
+    def _container(self, files: Files, pid: int) -> ContainerRef | None:
         try:
-            return self._parse_cgroup(self._procfs.read(pid, "cgroup"))
+            return self._parse_cgroup(files.read(pid, "cgroup"))
         except (NotPermitted, Malformed):
             return None
 
-    def _netns(self, pid: int) -> int:
-        try:
-            return self._procfs.netns(pid)
-        except NotPermitted:
-            return 0
+
+def _executable(files: Files, pid: int) -> tuple[str, bool]:
+    """A kernel thread has none, and one with more capabilities than we does not show it."""
+    try:
+        return files.executable(pid), True
+    except NotPermitted:
+        return "", False
+    except ProcessGone:
+        return "", True
 
 
-def _is_same(entry: _Entry, stat: ProcStat) -> bool:
-    return entry.process.started_ticks == stat.started_ticks and entry.arg_start == stat.arg_start
+def _netns(files: Files, pid: int) -> int:
+    try:
+        return files.netns(pid)
+    except NotPermitted:
+        return 0
+
+
+def _is_same(known: ProcStat, stat: ProcStat) -> bool:
+    if (known.started_ticks, known.arg_start) != (stat.started_ticks, stat.arg_start):
+        return False
+    return stat.arg_start != 0 or known.comm == stat.comm
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,148 +1,98 @@
 """Rung 3, the processes that live a few milliseconds: read at their exec, while they are there.
 
-A second, small instance that records execs only and wakes its reader at each one
-(`buffer_percent` 0). The reader is a thread of its own; what it does per exec is bounded by a
-budget a second, so that a storm of execs costs names, not the host.
+A process of its own reads them (`exec_program`); the capture thread takes what it told before it
+folds the trace that asks for it. If it ends it is started again, soon and then ever later.
 """
 
-import contextlib
 import logging
-import os
-import select
-import struct
-import threading
 from collections.abc import Callable
 
-from connbeat.capture.formats import EXEC
-from connbeat.clock import Clock
+from connbeat.capture.exec_child import ExecChild
+from connbeat.capture.exec_record import CAUSES, unpack_record
 from connbeat.errors import CaptureError, Malformed
-from connbeat.linux.procfs import ProcFs
-from connbeat.linux.ring_buffer import RawEvent, parse_page
-from connbeat.linux.tracefs import Tracefs, TraceInstance, compile_fields, open_tracefs, page_size
+from connbeat.model.traces import ProcessSink
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
 
-#: Execs read a second: at 0.15 ms each 15 % of a core at the very worst.
-BUDGET_PER_SECOND = 1000
-_BUFFER_KB = 256
-_PAGES = 16
-_WAIT_SECONDS = 0.5
-_PAUSE_SECONDS = 0.05
-_REOPEN_SECONDS = 30.0
+_FIRST_RETRY_NS = 1_000_000_000
+_LAST_RETRY_NS = 30_000_000_000
 
 
-class ExecReader:
-    """The body of a thread: `on_exec(pid, time_ns)` is called for every exec within the budget.
+class ExecSource:
+    """The exec reader. One thread uses it, but for `pid`.
 
-    It owns `tracefs`. Making it raises CaptureError if the instance cannot be made; one that is
-    lost later is made again.
+    `start` makes its process and raises CaptureError where that is not possible.
     """
 
-    def __init__(
-        self,
-        tracefs: Tracefs,
-        procfs: ProcFs,
-        on_exec: Callable[[int, int], None],
-        *,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> None:
-        self._procfs = procfs
-        self._on_exec = on_exec
-        self._clock = clock
+    def __init__(self, start: Callable[[], ExecChild], metrics: Metrics) -> None:
+        self._start = start
         self._metrics = metrics
-        self._own_pid = os.getpid()
-        self._stopping = threading.Event()
-        self._second = 0
-        self._left = BUDGET_PER_SECOND
-        self._open(tracefs)
+        self._child: ExecChild | None = None
+        self._losses = [0] * len(CAUSES)
+        self._delay_ns = _FIRST_RETRY_NS
+        self._retry_ns = self._proven_ns = 0
 
-    def run(self) -> None:
-        """Until `stop`. Never raises."""
-        while not self._stopping.is_set():
-            try:
-                self._follow()
-            except (OSError, CaptureError) as error:
-                log.warning("Processes are not read at their exec any more. error=%s", error)
-                self._metrics.add(Metric.SOURCES_LOST, source="execs")
-            self._close()
-            self._reopen()
-        self._close()
+    @property
+    def pid(self) -> int:
+        """Of its process, 0 if there is none. Any thread may ask."""
+        child = self._child
+        return child.pid if child is not None else 0
 
-    def stop(self) -> None:
-        """From any thread; `run` ends within half a second."""
-        self._stopping.set()
-
-    def _open(self, tracefs: Tracefs) -> None:
-        self._tracefs = tracefs
+    def open(self, now_ns: int) -> None:
+        """Start it if it does not run and the time has come. Never raises."""
+        if self._child is not None or now_ns < self._retry_ns:
+            return
         try:
-            self._page_bytes = page_size(tracefs)
-            event = tracefs.format(EXEC)
-            self._kind = event.id
-            self._pid = compile_fields(event, ("pid",)).unpack_from
-            self._instance = TraceInstance(tracefs, "execs", self._procfs, _BUFFER_KB)
-        except CaptureError:
-            tracefs.close()
-            raise
-        with contextlib.suppress(CaptureError):  # before 6.1 it wakes at half a buffer: late
-            self._instance.set_option("buffer_percent", "0")
+            self._child = self._start()
+        except CaptureError as error:
+            log.debug("Processes are not read at their exec. error=%s", error)
+            self._wait(now_ns)
+            return
+        self._losses = [0] * len(CAUSES)
+        self._proven_ns = now_ns + _LAST_RETRY_NS
+        log.debug("Processes are read at their exec. pid=%d", self._child.pid)
+
+    def drain(self, sink: ProcessSink, now_ns: int) -> None:
+        """Hand on what it told since the last time. Never raises."""
+        if self._child is None:
+            return
         try:
-            self._instance.enable(EXEC)
-            self._instance.start()
-        except CaptureError:
-            self._close()
-            raise
+            self._hand_on(self._child, sink)
+        except CaptureError as error:
+            log.warning("Processes are not read at their exec for now. error=%s", error)
+            self._metrics.add(Metric.SOURCES_LOST, source="execs")
+            self.close()
+            if now_ns >= self._proven_ns:
+                self._delay_ns = _FIRST_RETRY_NS
+            self._wait(now_ns)
 
-    def _close(self) -> None:
-        self._instance.close()
-        self._tracefs.close()
+    def close(self) -> None:
+        if self._child is not None:
+            self._child.close()
+            self._child = None
 
-    def _reopen(self) -> None:
-        while not self._clock.wait(self._stopping, _REOPEN_SECONDS):
+    def _wait(self, now_ns: int) -> None:
+        self._retry_ns = now_ns + self._delay_ns
+        self._delay_ns = min(2 * self._delay_ns, _LAST_RETRY_NS)
+
+    def _hand_on(self, child: ExecChild, sink: ProcessSink) -> None:
+        is_silent = True
+        for message in child.receive():
+            is_silent = False
             try:
-                self._open(open_tracefs())
-            except CaptureError as error:
-                log.debug("Processes are not read at their exec yet. error=%s", error)
-            else:
-                return
+                pid, time_ns, losses, files = unpack_record(message)
+            except ValueError as error:
+                raise Malformed(f"the exec reader told {error}") from error
+            if losses != self._losses:
+                self._count(losses)
+            if pid:
+                sink.read_at_exec(pid, time_ns, files)
+        if is_silent and not child.is_recording():
+            raise CaptureError("its instance was removed or switched off")
 
-    def _follow(self) -> None:
-        """Until `stop`. Raises CaptureError once the instance records no more."""
-        with select.epoll() as poll:
-            for pipe in self._instance.pipes:
-                poll.register(pipe, select.EPOLLIN)
-            while not self._stopping.is_set():
-                if poll.poll(_WAIT_SECONDS) and self._read():
-                    continue
-                if not self._instance.is_recording():
-                    raise CaptureError("the instance was removed or switched off")
-                self._stopping.wait(_PAUSE_SECONDS)
-
-    def _read(self) -> bool:
-        """Hand on what is there; whether there was anything."""
-        pages = self._instance.read_pages(self._page_bytes, _PAGES)
-        events: list[RawEvent] = []
-        for page in pages:
-            with contextlib.suppress(Malformed):
-                parse_page(page, events)
-        for time_ns, kind, page, offset in events:
-            if kind == self._kind:
-                with contextlib.suppress(struct.error):
-                    self._hand_on(self._pid(page, offset)[0], time_ns)
-        return bool(pages)
-
-    def _hand_on(self, pid: int, time_ns: int) -> None:
-        if pid != self._own_pid and self._may_read():
-            self._on_exec(pid, time_ns)
-
-    def _may_read(self) -> bool:
-        second = self._clock.monotonic_ns() // 1_000_000_000
-        if second != self._second:
-            self._second = second
-            self._left = BUDGET_PER_SECOND
-        if self._left <= 0:
-            self._metrics.add(Metric.EXECS_OVER_BUDGET)
-            return False
-        self._left -= 1
-        return True
+    def _count(self, losses: list[int]) -> None:
+        for cause, new, old in zip(CAUSES, losses, self._losses, strict=True):
+            if new > old:
+                self._metrics.add(Metric.EXECS_LOST, new - old, cause=cause)
+        self._losses = losses

@@ -8,6 +8,7 @@ what was lost meanwhile a dump heals.
 import logging
 from collections.abc import Mapping, Sequence
 
+from connbeat.capture.execs import ExecSource
 from connbeat.capture.hearing import Hearing
 from connbeat.capture.joins import CloseJoiner
 from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
@@ -29,11 +30,19 @@ class KernelSource:
     """One thread uses it. `covers` tells for which namespaces it hears every close."""
 
     def __init__(
-        self, procfs: ProcFs, sink: ProcessSink, highest: Rung, *, clock: Clock, metrics: Metrics
+        self,
+        procfs: ProcFs,
+        sink: ProcessSink,
+        highest: Rung,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        execs: ExecSource | None = None,
     ) -> None:
         self._procfs = procfs
         self._sink = sink
         self._highest = highest
+        self._execs = execs if highest >= Rung.TRANSITIONS else None
         self._clock = clock
         self._metrics = metrics
         self._hearing = Hearing(procfs, metrics)
@@ -45,6 +54,8 @@ class KernelSource:
 
     def open(self, now_ns: int) -> None:
         """Open what the policy allows and is not open; what is refused is tried again later."""
+        if self._execs is not None:
+            self._execs.open(now_ns)
         if now_ns < self._retry_ns:
             return
         self._retry_ns = now_ns + _REOPEN_NS
@@ -77,6 +88,8 @@ class KernelSource:
         """What happened since the last call. A source that fails is given up until `open`."""
         heard, is_lossy = self._hearing.hear()
         until_ns = self._clock.monotonic_ns()
+        if self._execs is not None:  # before the trace asks who it was
+            self._execs.drain(self._sink, until_ns)
         is_lossy = self._fold(until_ns) or is_lossy
         folder = self._transitions.folder if self._transitions is not None else None
         waiting: dict[int, Trace] = folder.by_cookie if folder is not None else {}
@@ -95,6 +108,8 @@ class KernelSource:
     def close(self) -> None:
         self._hearing.close()
         self._close_transitions()
+        if self._execs is not None:
+            self._execs.close()
 
     def _open_transitions(self) -> None:
         try:

@@ -102,9 +102,11 @@ class TransitionSource:
             events.append((events[-1][0] if events else 0, LOST, b"", 0))
             log.debug("Trace page not read. error=%s", error)
             return True
-        self.lost_pages += loss.is_lossy
-        self.lost_records += loss.events
-        return loss.is_lossy
+        if loss is None:
+            return False
+        self.lost_pages += 1
+        self.lost_records += loss
+        return True
 
 
 def buffer_kb_for(processors: int) -> int:

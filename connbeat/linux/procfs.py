@@ -8,6 +8,7 @@ in a tree of its own and a container `/host/proc`.
 import contextlib
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ class ProcStat(msgspec.Struct, frozen=True, gc=False):
     """Of `stat`: name, parent, start in clock ticks since boot, and where its arguments begin.
 
     The kernel moves `arg_start` on every exec, which the start time survives: together they tell
-    whether what we know of a process still holds.
+    whether what we know of a process still holds. It is 0 of a process that we may not trace.
     """
 
     comm: str
@@ -54,6 +55,14 @@ def parse_strings(text: bytes) -> tuple[str, ...]:
     if not text:
         return ()
     return tuple(text.decode("utf-8", "replace").split("\0"))
+
+
+def parse_executable(link: bytes) -> str:
+    """The path that `exe` leads to, without ` (deleted)`.
+
+    Bytes that are no UTF-8 become U+FFFD: anybody may name a file so, and JSON cannot.
+    """
+    return link.decode("utf-8", "replace").removesuffix(" (deleted)")
 
 
 def parse_uid(status: bytes) -> int:
@@ -115,15 +124,12 @@ class ProcFs:
         return parse_stat(self.read(pid, "stat"))
 
     def executable(self, pid: int) -> str:
-        """The path of the program, as the process sees it; without ` (deleted)`.
-
-        Bytes that are no UTF-8 become U+FFFD: anybody may name a file so, and JSON cannot.
-        """
+        """The path of the program, as the process sees it."""
         try:
             path = os.readlink(f"{self._prefix}{pid}/exe")
         except OSError as error:
             raise _failure(error, pid, "exe") from error
-        return os.fsencode(path).decode("utf-8", "replace").removesuffix(" (deleted)")
+        return parse_executable(os.fsencode(path))
 
     def netns(self, pid: int) -> int:
         """The inode number of the network namespace of the process."""
@@ -171,6 +177,32 @@ class ProcFs:
             return os.readlink(f"{self._prefix}{pid}/fd/{fd}") == f"socket:[{inode}]"
         except OSError:
             return False
+
+
+class KeptFiles:
+    """What was read of processes at one moment: asked like ProcFs, it answers the same.
+
+    `files` are of one process, by name: the bytes, or the errno of the attempt. Links are as they
+    were read, `ns/net` is its inode number.
+    """
+
+    def __init__(self, files: Mapping[str, bytes | int]) -> None:
+        self._files = files
+
+    def read(self, pid: int, name: str) -> bytes:
+        found = self._files[name]
+        if isinstance(found, int):
+            raise _failure(OSError(found, os.strerror(found)), pid, name)
+        return found
+
+    def stat(self, pid: int) -> ProcStat:
+        return parse_stat(self.read(pid, "stat"))
+
+    def executable(self, pid: int) -> str:
+        return parse_executable(self.read(pid, "exe"))
+
+    def netns(self, pid: int) -> int:
+        return int(self.read(pid, "ns/net"))
 
 
 def _read_all(fd: int) -> bytes:

@@ -3,12 +3,11 @@
 A page is a header (time of the first event, bytes used) and events, each a 32-bit word of 5 bits
 type and 27 bits time since the one before, then its payload (include/linux/ring_buffer.h,
 Documentation/trace/ring-buffer-design.rst; `events/header_page` and `events/header_event` say the
-same at run time). Pure, and never trusts a length: what cannot be framed ends its page.
+same at run time). Pure, and never trusts a length: what cannot be framed ends its page. The exec
+reader's small process imports it too, so no library here.
 """
 
 import struct
-
-import msgspec
 
 from connbeat.errors import Malformed
 
@@ -37,14 +36,8 @@ LOST = 0
 _KIND_MASK = 0xFFFF
 
 
-class Loss(msgspec.Struct, frozen=True, gc=False):
-    """Whether events were overwritten before this page, and how many, 0 if the kernel forgot."""
-
-    is_lossy: bool
-    events: int
-
-
-_NO_LOSS = Loss(is_lossy=False, events=0)
+#: How many events were overwritten before a page, 0 if the kernel forgot; None if none were.
+Loss = int | None
 
 
 def parse_page(page: bytes, found: list[RawEvent]) -> Loss:
@@ -61,7 +54,7 @@ def parse_page(page: bytes, found: list[RawEvent]) -> Loss:
     if end > len(page) or end & 3:
         raise Malformed(f"a page of {len(page)} bytes that says it uses {end}")
     loss = _loss(page, commit, end)
-    if loss.is_lossy:
+    if loss is not None:
         found.append((time_ns, LOST, b"", 0))
     _parse_words(page, time_ns, end, found)
     return loss
@@ -107,6 +100,6 @@ def _advance(time_ns: int, header: int, second: int) -> int:
 
 def _loss(page: bytes, commit: int, end: int) -> Loss:
     if not commit & _MISSED_EVENTS:
-        return _NO_LOSS
+        return None
     has_count = commit & _MISSED_STORED and end + _count.size <= len(page)
-    return Loss(is_lossy=True, events=_count.unpack_from(page, end)[0] if has_count else 0)
+    return int(_count.unpack_from(page, end)[0]) if has_count else 0

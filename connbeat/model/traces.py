@@ -1,6 +1,6 @@
 """What the kernel's tracing tells of one connection, from its first step to its end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -98,6 +98,13 @@ class ProcessSink(Protocol):
     def forked(self, parent: int, child: int, *, is_thread: bool) -> None: ...
 
     def executed(self, pid: int, file_name: str, time_ns: int) -> None: ...
+
+    def read_at_exec(self, pid: int, time_ns: int, files: Mapping[str, bytes | int]) -> None:
+        """What `/proc/<pid>` said at its exec, by file: its bytes, or the errno of the attempt.
+
+        Told before the exec itself.
+        """
+        ...
 
     def exited(self, pid: int, time_ns: int) -> None: ...
 

@@ -83,9 +83,12 @@ class Metric(enum.Enum):
         "Times a source failed at run time; the rung below took over.",
         "source",
     )
-    EXECS_OVER_BUDGET = _counter(
-        "connbeat_execs_over_budget_total",
-        "Processes not read at their exec, because there were too many in that second.",
+    EXECS_LOST = _counter(
+        "connbeat_execs_lost_total",
+        "Processes not read at their exec, by cause: budget (too many in that second), overrun "
+        "(the kernel had no room for them), untaken (the agent had not). The short-lived ones of "
+        "them have no command line.",
+        "cause",
     )
     NAT_LOOKUPS = _counter(
         "connbeat_nat_lookups_total", "Connections asked for in the kernel's connection tracking."

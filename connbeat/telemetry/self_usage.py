@@ -1,6 +1,7 @@
-"""What the agent itself uses: CPU, memory, descriptors."""
+"""What the agent itself uses: CPU, memory, descriptors, its helper process included."""
 
 import logging
+from collections.abc import Callable
 
 import psutil
 
@@ -10,10 +11,14 @@ _log = logging.getLogger(__name__)
 
 
 class SelfUsage:
-    """Puts the agent's own figures into the metrics when asked. One thread calls it."""
+    """Puts the agent's own figures into the metrics when asked. One thread calls it.
 
-    def __init__(self, metrics: Metrics) -> None:
+    `helper` tells the pid of the process that the agent keeps beside it, 0 if there is none now.
+    """
+
+    def __init__(self, metrics: Metrics, helper: Callable[[], int]) -> None:
         self._metrics = metrics
+        self._helper = helper
         self._process = psutil.Process()
 
     def update(self) -> None:
@@ -21,8 +26,21 @@ class SelfUsage:
         try:
             with self._process.oneshot():
                 cpu = self._process.cpu_times()
-                self._metrics.set(Metric.CPU_SECONDS, cpu.user + cpu.system)
-                self._metrics.set(Metric.MEMORY_BYTES, self._process.memory_info().rss)
+                helper_cpu, helper_bytes = self._helper_figures()
+                # Of helpers that have ended the kernel keeps it itself.
+                ended = cpu.children_user + cpu.children_system
+                self._metrics.set(Metric.CPU_SECONDS, cpu.user + cpu.system + ended + helper_cpu)
+                own_bytes = self._process.memory_info().rss
+                self._metrics.set(Metric.MEMORY_BYTES, own_bytes + helper_bytes)
                 self._metrics.set(Metric.OPEN_FDS, self._process.num_fds())
         except (psutil.Error, OSError) as error:
             _log.debug("The agent's own figures could not be read. error=%s", error)
+
+    def _helper_figures(self) -> tuple[float, int]:
+        """Its CPU seconds, and the memory that it does not share with us."""
+        pid = self._helper()
+        if not pid:
+            return 0.0, 0
+        process = psutil.Process(pid)
+        cpu, memory = process.cpu_times(), process.memory_info()
+        return cpu.user + cpu.system, memory.rss - memory.shared

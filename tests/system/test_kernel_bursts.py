@@ -226,10 +226,6 @@ def check_wgets(agent: KernelAgent, wgets: Wgets, told: dict[int, str]) -> float
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("busybox_image")
-@pytest.mark.xfail(
-    reason="under load the exec reader's thread waits for the interpreter; it has to be a process",
-    strict=False,
-)
 def test_two_hundred_wgets_that_live_a_few_ms_are_each_told_with_pid_name_and_container(
     agent: KernelAgent,
 ) -> None:
@@ -242,10 +238,6 @@ def test_two_hundred_wgets_that_live_a_few_ms_are_each_told_with_pid_name_and_co
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("busybox_image")
-@pytest.mark.xfail(
-    reason="under load the exec reader's thread waits for the interpreter; it has to be a process",
-    strict=False,
-)
 def test_they_stay_known_while_the_host_makes_four_thousand_connections_a_second(
     agent: KernelAgent,
 ) -> None:

@@ -63,6 +63,20 @@ def instances_of(agent: KernelAgent, tracefs: Tracefs) -> list[str]:
     return [name for name in names if f"-{agent.process.pid}-" in name]
 
 
+def exec_readers(agent: KernelAgent) -> list[Path]:
+    """The folders of its processes in `/proc`."""
+    children = [
+        pid
+        for task in Path(f"/proc/{agent.process.pid}/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
+    return [
+        Path("/proc", pid)
+        for pid in children
+        if Path("/proc", pid, "comm").read_text() == "connbeat-execs\n"
+    ]
+
+
 def burst(*agents: KernelAgent, before: tuple[str, ...] = ()) -> list[dict[tuple[int, int], Truth]]:
     """What each agent told of a burst, by the ends' ports; that it is all of it is checked."""
     with Load("burst", count=BURST, before=before) as load:
@@ -94,8 +108,10 @@ def test_a_stopped_agent_leaves_nothing_and_a_killed_one_is_cleared_up_after(
     killed.wait_ready()
     left = instances_of(killed, tracefs)
     assert len(left) == 2  # transitions and execs
+    [reader] = exec_readers(killed)
     killed.process.kill()
     killed.process.wait()
+    wait_until(lambda: not reader.exists(), 5, "the exec reader's end with its agent")
     assert instances_of(killed, tracefs) == left
 
     stopped = start()
@@ -104,8 +120,38 @@ def test_a_stopped_agent_leaves_nothing_and_a_killed_one_is_cleared_up_after(
     assert len(instances_of(stopped, tracefs)) == 2
     [told] = burst(stopped)
     assert sources(told) == {"transition"}
+    [reader] = exec_readers(stopped)
     assert stopped.stop() == 0
     assert instances_of(stopped, tracefs) == []
+    assert not reader.exists()
+
+
+def test_an_exec_reader_that_was_killed_is_replaced(
+    start: Callable[..., KernelAgent], tracefs: Tracefs
+) -> None:
+    agent = start()
+    agent.wait_ready()
+    [reader] = exec_readers(agent)
+    os.kill(int(reader.name), signal.SIGKILL)
+    wait_until(lambda: exec_readers(agent) not in ([], [reader]), 5, "another one")
+    assert "Processes are not read at their exec for now" in agent.log()
+    assert len(instances_of(agent, tracefs)) == 2
+    agent.await_polls(3)
+    assert agent.number('connbeat_sources_lost_total{source="execs"}') == 1
+
+
+def test_a_signal_to_all_processes_of_a_terminal_stops_the_agent_in_its_order(
+    start: Callable[..., KernelAgent],
+) -> None:
+    """As ctrl-C sends it, and an init system to everything it started."""
+    agent = start(before=("setsid",))
+    agent.wait_ready()
+    [reader] = exec_readers(agent)
+    os.kill(int(reader.name), signal.SIGTERM)
+    os.killpg(agent.process.pid, signal.SIGINT)
+    assert agent.process.wait(15) == 0
+    assert "WARNING" not in agent.log().partition("Stopping")[2]
+    assert not reader.exists()
 
 
 def test_two_agents_on_one_host_both_tell_everything(

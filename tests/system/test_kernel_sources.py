@@ -5,11 +5,11 @@ when a source is taken away, overrun, or somebody else's.
 import functools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.processes import ProcessTable
 from connbeat.capture import hearing, kernel
 from connbeat.capture.closes import CloseSocket, Message
-from connbeat.capture.execs import ExecReader
+from connbeat.capture.exec_child import ExecChild
+from connbeat.capture.execs import ExecSource
 from connbeat.capture.kernel import KernelSource
 from connbeat.capture.ladder import Rung
 from connbeat.capture.transitions import TransitionSource
@@ -42,14 +43,14 @@ HALF_A_MINUTE = 31_000_000_000
 class House:
     """A kernel source as the agent has it, and everything that it told so far."""
 
-    def __init__(self, highest: Rung = Rung.TRANSITIONS) -> None:
+    def __init__(self, highest: Rung = Rung.TRANSITIONS, execs: ExecSource | None = None) -> None:
         procfs = ProcFs()
         self.metrics = Metrics()
         table = ProcessTable(procfs, self.metrics, lambda _: None, with_environ=False)
         self.lineage = Lineage(procfs, table, self.metrics)
         self.clock = SystemClock()
         self.kernel = KernelSource(
-            procfs, self.lineage, highest, clock=self.clock, metrics=self.metrics
+            procfs, self.lineage, highest, clock=self.clock, metrics=self.metrics, execs=execs
         )
         self.closes: list[Close] = []
         self.lossy = 0
@@ -204,16 +205,15 @@ def test_one_that_gets_an_id_after_we_went_in_is_told_once(
     check(house.told(set(directions)), directions, pid, netns.inode)
 
 
-def test_a_process_that_lives_20_ms_is_named_after_it_is_gone(house: House) -> None:
-    reader = ExecReader(
-        open_tracefs(),
-        ProcFs(),
-        house.lineage.note_exec,
-        clock=house.clock,
-        metrics=house.metrics,
-    )
-    thread = threading.Thread(target=reader.run)
-    thread.start()
+# Processes at their exec
+
+
+def exec_reader() -> ExecChild:
+    return ExecChild(open_tracefs(), ProcFs(), with_environ=False)
+
+
+def test_a_process_that_lives_2_ms_is_named_after_it_is_gone() -> None:
+    house = House(execs=ExecSource(exec_reader, Metrics()))
     pids: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
@@ -222,11 +222,9 @@ def test_a_process_that_lives_20_ms_is_named_after_it_is_gone(house: House) -> N
                 ["busybox", "nc", "127.0.0.1", port], stdin=subprocess.DEVNULL
             )
             accepted, _ = listener.accept()
-            time.sleep(0.02)
             accepted.close()
             client.wait()
             pids.append(client.pid)
-    reader.stop()
 
     def named() -> dict[int, tuple[str, ...]]:
         house.tick()
@@ -241,45 +239,68 @@ def test_a_process_that_lives_20_ms_is_named_after_it_is_gone(house: House) -> N
     wait_until(lambda: set(pids) <= named().keys(), 10, "a close by every process")
     expected = ("busybox", "nc", "127.0.0.1", port)
     assert [named()[pid] for pid in pids] == [expected] * 30
-    thread.join()
+    house.kernel.close()
 
 
-class ImpatientClock(SystemClock):
-    """Half a minute is over at once."""
+class Told:
+    """Whose exec was told."""
 
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        return super().wait(event, min(seconds, 0.05))
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.execs = ExecSource(exec_reader, self.metrics)
+        self.house = House(Rung.CLOSES)
+        self.now_ns = 0
+        self.execs.open(self.now_ns)
 
-
-def test_an_exec_reader_whose_instance_is_switched_off_comes_back(mounted: Path) -> None:
-    metrics = Metrics()
-    seen: list[int] = []
-    reader = ExecReader(
-        open_tracefs(),
-        ProcFs(),
-        lambda pid, _: seen.append(pid),
-        clock=ImpatientClock(),
-        metrics=metrics,
-    )
-    thread = threading.Thread(target=reader.run)
-    thread.start()
-
-    def is_seen() -> bool:
-        child = subprocess.Popen(["true"])
+    def knows_one_more(self) -> bool:
+        """A process that lives no longer than it takes to start."""
+        child = subprocess.Popen(["busybox", "true"])
         child.wait()
-        time.sleep(0.05)
-        return child.pid in seen
+        self.execs.drain(self.house.lineage, self.now_ns)
+        return child.pid in self.house.lineage._at_exec
 
-    wait_until(is_seen, 10, "an exec")
+    def close(self) -> None:
+        self.execs.close()
+        self.house.kernel.close()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    made = Told()
+    yield made
+    made.close()
+
+
+def test_an_exec_reader_whose_instance_is_switched_off_comes_back(
+    mounted: Path, told: Told
+) -> None:
+    wait_until(told.knows_one_more, 10, "an exec")
     (name,) = instances()
     (mounted / "instances" / name / "tracing_on").write_text("0")
+    lost = Metric.SOURCES_LOST
     wait_until(
-        lambda: metrics.get(Metric.SOURCES_LOST, source="execs") == 1, 10, "the reader's notice"
+        lambda: not told.knows_one_more() and told.metrics.get(lost, source="execs") == 1,
+        10,
+        "the reader's notice",
     )
-    wait_until(is_seen, 10, "an exec after it")
-    reader.stop()
-    thread.join()
     assert instances() == set()
+    told.now_ns += HALF_A_MINUTE
+    told.execs.open(told.now_ns)
+    wait_until(told.knows_one_more, 10, "an exec after it")
+    told.execs.close()
+    assert instances() == set()
+
+
+def test_an_exec_reader_that_was_killed_is_replaced_and_leaves_no_instance(told: Told) -> None:
+    wait_until(told.knows_one_more, 10, "an exec")
+    first = told.execs.pid
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not told.knows_one_more() and not told.execs.pid, 10, "the notice")
+    assert instances() == set()
+    told.now_ns += HALF_A_MINUTE
+    told.execs.open(told.now_ns)
+    assert told.execs.pid not in (0, first)
+    wait_until(told.knows_one_more, 10, "an exec after it")
 
 
 # Tracefs

@@ -7,6 +7,8 @@ import pytest
 from connbeat.attribution import lineage as module
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.exec_program import read_files
+from connbeat.capture.exec_record import NAMES
 from connbeat.linux.procfs import ProcFs
 from connbeat.model.processes import ContainerRef, Process
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -67,8 +69,13 @@ class House:
         """It calls exec, and the exec reader reads it if it is still there."""
         self.now_ns += MS
         if read_late_ns >= 0:
-            self.lineage.note_exec(pid, self.now_ns + read_late_ns)
+            self.read(pid, self.now_ns + read_late_ns)
         self.lineage.executed(pid, file_name, self.now_ns)
+
+    def read(self, pid: int, time_ns: int) -> None:
+        files = read_files(str(self.tree.root / str(pid)), NAMES)
+        if files is not None:
+            self.lineage.read_at_exec(pid, time_ns, files)
 
     def end(self, pid: int, *, is_reaped: bool = True) -> None:
         self.now_ns += MS
@@ -327,7 +334,8 @@ def test_who_lives_is_kept_however_long(house: House) -> None:
 
 
 def test_execs_that_nobody_asked_for_are_forgotten(house: House) -> None:
-    house.lineage.note_exec(100, NOW)
+    house.read(100, NOW)
+    assert house.lineage._at_exec
     house.lineage.expire(NOW + 10 * SECOND + 1)
     assert not house.lineage._at_exec
 

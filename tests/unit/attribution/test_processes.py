@@ -1,5 +1,6 @@
 """The table of processes: what is read once, what makes it read again, what it forgets."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from connbeat.attribution import processes
 from connbeat.attribution.processes import ProcessTable
+from connbeat.capture.exec_program import read_files
+from connbeat.capture.exec_record import NAMES
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
-from connbeat.linux.procfs import ProcFs
+from connbeat.linux.procfs import KeptFiles, ProcFs
 from connbeat.model.processes import ContainerRef
 from connbeat.telemetry.metrics import Metric, Metrics
 from tests.proc_tree import ProcTree, read_tree
@@ -213,6 +216,34 @@ def test_an_exec_is_noticed_though_the_start_stays(table: ProcessTable, tree: Pr
     assert after.started_ticks == before.started_ticks
 
 
+def untraceable(tree: ProcTree, comm: str) -> None:
+    """Its arguments are said to begin at 0, before and after an exec."""
+    stat = tree.root / "900/stat"
+    words = stat.read_text().rpartition(")")[2].split()
+    words[45] = "0"
+    stat.write_text(f"900 ({comm}) {' '.join(words)}\n")
+
+
+def test_an_exec_of_a_process_that_we_may_not_trace_is_noticed_by_its_name(
+    table: ProcessTable, tree: ProcTree
+) -> None:
+    untraceable(tree, "sh")
+    before = table.read(900, 0)
+    (tree.root / "900/cmdline").write_bytes(b"wget\0http://web/\0")
+    assert table.read(900, SECOND) is before
+    untraceable(tree, "wget")
+    assert table.read(900, 2 * SECOND).arguments == ("wget", "http://web/")
+
+
+def test_a_process_that_renames_itself_is_not_read_again(
+    table: ProcessTable, tree: ProcTree
+) -> None:
+    before = table.read(900, 0)
+    stat = tree.root / "900/stat"
+    stat.write_text(f"900 (worker){stat.read_text().rpartition(')')[2]}")
+    assert table.read(900, SECOND) is before
+
+
 def test_a_reused_pid_is_another_process(table: ProcessTable, tree: ProcTree) -> None:
     table.read(900, 0)
     reuse(tree)
@@ -240,13 +271,30 @@ def test_a_process_that_ends_while_it_is_read_is_gone(
         table.read(900, 0)
 
 
-def test_reading_afresh_asks_nobody_and_remembers_nothing(
-    table: ProcessTable, procfs: CountingProcFs
+# As it was
+
+
+def test_what_was_kept_of_a_process_says_the_same_and_asks_nobody(
+    table: ProcessTable, procfs: CountingProcFs, tree: ProcTree
 ) -> None:
-    table.read(900, 0)
+    files = read_files(str(tree.root / "900"), NAMES)
+    assert files is not None
+    expected = table.read(900, 0)
+    tree.end(900)
     procfs.reads.clear()
-    assert table.read_afresh(900) == table.read(900, 0)
-    assert "cmdline" in procfs.reads
+    assert table.read_kept(KeptFiles(files), 900) == expected
+    assert procfs.reads == []
+
+
+def test_what_was_kept_of_a_process_that_ended_meanwhile_is_nobody(
+    table: ProcessTable, tree: ProcTree
+) -> None:
+    files = read_files(str(tree.root / "900"), NAMES)
+    assert files is not None
+    with pytest.raises(ProcessGone):
+        table.read_kept(KeptFiles(files | {"status": errno.ESRCH}), 900)
+    refused = table.read_kept(KeptFiles(files | {"exe": errno.EACCES}), 900)
+    assert not refused.is_permitted
 
 
 # The same process, later

@@ -1,124 +1,201 @@
-"""Processes read at their exec (the kernel's own waking: tests/system)."""
+"""What the exec reader told, and what becomes of one that ends; its process is a fake here."""
 
-import os
-import threading
-from pathlib import Path
+import logging
+from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
-from connbeat.capture.execs import BUDGET_PER_SECOND, ExecReader
-from connbeat.capture.formats import EXEC
-from connbeat.clock import Clock
+from connbeat.capture.exec_child import ExecChild
+from connbeat.capture.exec_record import NAMES, Files, pack_record
+from connbeat.capture.execs import ExecSource
 from connbeat.errors import CaptureError
-from connbeat.linux.procfs import ProcFs
 from connbeat.telemetry.metrics import Metric, Metrics
-from tests.traces import page, record, short_event
-from tests.unit.capture.trace_tree import TraceTree
+from tests.unit.capture.test_traces import FakeSink
 
 SECOND = 1_000_000_000
+FILES: Files = {**dict.fromkeys(NAMES, 2), "cmdline": b"wget\0"}
 
 
-class FakeClock:
-    """Stands still until it is set."""
+class FakeChild:
+    """Tells what is put into it."""
 
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.queued: list[bytes] = []
+        self.has_ended = False
+        self.records = True
+        self.is_closed = False
+
+    def receive(self) -> Iterator[bytes]:
+        while self.queued:
+            yield self.queued.pop(0)
+        if self.has_ended:
+            raise CaptureError("the exec reader's process has ended")
+
+    def is_recording(self) -> bool:
+        return self.records
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class House:
     def __init__(self) -> None:
-        self.time_ns = SECOND
-
-    def now_ns(self) -> int:
-        return self.time_ns
-
-    def monotonic_ns(self) -> int:
-        return self.time_ns
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        raise NotImplementedError
-
-
-class House(TraceTree):
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "execs")
-        self.read: list[tuple[int, int]] = []
         self.metrics = Metrics()
-        self.clock = FakeClock()
+        self.sink = FakeSink()
+        self.children: list[FakeChild] = []
+        self.can_start = True
+        self.tries = 0
+        self.execs = ExecSource(self._start, self.metrics)
 
-    def reader(self) -> ExecReader:
-        clock: Clock = self.clock
-        return ExecReader(
-            self.tracefs,
-            ProcFs(self.proc.root),
-            lambda pid, time_ns: self.read.append((pid, time_ns)),
-            clock=clock,
-            metrics=self.metrics,
-        )
+    @property
+    def child(self) -> FakeChild:
+        return self.children[-1]
 
-    def executed(self, pid: int, delta: int = 0) -> bytes:
-        return short_event(record(self.tracefs.format(EXEC), {"pid": pid, "common_pid": 1}), delta)
+    def drain(self, now_ns: int = 0) -> None:
+        self.execs.drain(self.sink, now_ns)
+
+    def lost(self, cause: str) -> float:
+        return self.metrics.get(Metric.EXECS_LOST, cause=cause)
+
+    def starts_until(self, seconds: int) -> list[int]:
+        """When it was tried, of one try a second."""
+        moments = []
+        for second in range(seconds):
+            before = self.tries
+            self.execs.open(second * SECOND)
+            if self.tries > before:
+                moments.append(second)
+                if self.children:
+                    self.child.has_ended = True
+            self.drain(second * SECOND)
+        return moments
+
+    def _start(self) -> ExecChild:
+        self.tries += 1
+        if not self.can_start:
+            raise CaptureError("no tracefs here")
+        self.children.append(FakeChild(100 + self.tries))
+        return cast("ExecChild", self.child)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house() -> House:
+    return House()
 
 
-def test_its_reader_is_woken_at_every_exec_and_by_nothing_else(house: House) -> None:
-    reader = house.reader()
-    assert house.setting("buffer_percent") == "0"
-    assert house.setting(f"events/{EXEC}/enable") == "1"
-    assert len(list(house.instance.rglob("enable"))) == 1
-    reader._close()
-    assert house.setting("tracing_on") == "0"
+def test_before_it_is_opened_there_is_nothing(house: House) -> None:
+    house.drain()
+    house.execs.close()
+    assert house.execs.pid == 0
+    assert house.tries == 0
 
 
-def test_every_exec_is_handed_on_with_its_time(house: House) -> None:
-    reader = house.reader()
-    house.write(0, page(1000, house.executed(101), house.executed(102, delta=5)))
-    house.write(1, page(1002, house.executed(103)))
-    reader._read()
-    assert house.read == [(101, 1000), (102, 1005), (103, 1002)]
-    reader._close()
+def test_what_it_told_is_handed_on_in_its_order(house: House) -> None:
+    house.execs.open(0)
+    assert house.execs.pid == 101
+    house.child.queued = [
+        pack_record(7, 1000, [0, 0, 0], FILES),
+        pack_record(8, 1001, [0, 0, 0], FILES),
+    ]
+    house.drain()
+    assert house.sink.told == [("read", 7, 1000, FILES), ("read", 8, 1001, FILES)]
 
 
-def test_our_own_exec_is_not_read(house: House) -> None:
-    reader = house.reader()
-    house.write(0, page(1000, house.executed(os.getpid()), house.executed(101)))
-    assert reader._read()
-    assert [pid for pid, _ in house.read] == [101]
-    assert not reader._read()
-    reader._close()
+def test_one_that_runs_is_not_started_again(house: House) -> None:
+    for second in range(100):
+        house.execs.open(second * SECOND)
+        house.drain(second * SECOND)
+    assert house.tries == 1
 
 
-def test_a_page_that_makes_no_sense_costs_itself_alone(house: House) -> None:
-    reader = house.reader()
-    house.write(0, b"\xff" * 4096, page(1000, house.executed(101)))
-    house.write(1, page(1000, short_event(bytes(4)), house.executed(102)))
-    reader._read()
-    assert [pid for pid, _ in house.read] == [101, 102]
-    reader._close()
+def test_losses_are_counted_once_by_their_cause(house: House) -> None:
+    house.execs.open(0)
+    for losses in ([1, 2, 3], [1, 2, 3], [1, 5, 3]):
+        house.child.queued.append(pack_record(7, 0, losses, FILES))
+    house.drain()
+    house.child.queued.append(pack_record(0, 0, [1, 5, 4], {}))
+    house.drain()
+    assert [house.lost(cause) for cause in ("overrun", "budget", "untaken")] == [1, 5, 4]
+    assert [told[1] for told in house.sink.told] == [7, 7, 7], "0 is nobody"
 
 
-def test_a_storm_of_execs_is_read_within_the_budget_of_each_second(house: House) -> None:
-    reader = house.reader()
-    storm = [page(1000, *[house.executed(100 + n) for n in range(80)]) for _ in range(13)]
-    house.write(0, *storm)
-    reader._read()
-    assert len(house.read) == BUDGET_PER_SECOND
-    assert house.metrics.get(Metric.EXECS_OVER_BUDGET) == 13 * 80 - BUDGET_PER_SECOND
-    house.clock.time_ns += SECOND
-    house.write(1, page(1000, house.executed(9)))
-    reader._read()
-    assert house.read[-1] == (9, 1000)
-    reader._close()
+def test_another_process_counts_from_nothing(house: House) -> None:
+    house.execs.open(0)
+    house.child.queued.append(pack_record(7, 0, [0, 3, 0], FILES))
+    house.child.has_ended = True
+    house.drain()
+    house.execs.open(SECOND)
+    house.child.queued.append(pack_record(7, 0, [0, 2, 0], FILES))
+    house.drain(SECOND)
+    assert house.lost("budget") == 5
 
 
-def test_an_event_that_cannot_be_enabled_leaves_nothing_on(house: House) -> None:
-    (house.instance / "events" / EXEC).rmdir()
-    with pytest.raises(CaptureError, match=EXEC):
-        house.reader()
-    assert house.setting("tracing_on") == "0"
+def test_one_that_ended_is_told_counted_and_started_again(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.execs.open(0)
+    first = house.child
+    first.queued.append(pack_record(7, 1000, [0, 0, 0], FILES))
+    first.has_ended = True
+    with caplog.at_level(logging.WARNING):
+        house.drain()
+    assert [told[1] for told in house.sink.told] == [7], "its last word counts"
+    assert "error=the exec reader's process has ended" in caplog.text
+    assert house.metrics.get(Metric.SOURCES_LOST, source="execs") == 1
+    assert first.is_closed
+    assert house.execs.pid == 0
+    house.execs.open(SECOND - 1)
+    assert house.tries == 1
+    house.execs.open(SECOND)
+    assert house.execs.pid == 102
+    house.drain(SECOND)
+    assert not house.child.is_closed
 
 
-def test_a_reader_that_was_told_to_stop_ends_and_leaves_nothing_on(house: House) -> None:
-    reader = house.reader()
-    reader.stop()
-    reader.run()
-    assert house.setting("tracing_on") == "0"
+def test_one_whose_instance_was_switched_off_is_replaced(house: House) -> None:
+    house.execs.open(0)
+    house.child.records = False
+    house.drain()
+    assert house.child.is_closed
+    assert house.metrics.get(Metric.SOURCES_LOST, source="execs") == 1
+
+
+def test_one_that_talks_nonsense_is_replaced(house: House) -> None:
+    house.execs.open(0)
+    house.child.queued.append(b"garbage")
+    house.drain()
+    assert house.child.is_closed
+    assert house.sink.told == []
+
+
+def test_one_that_ends_again_and_again_is_started_ever_later(house: House) -> None:
+    assert house.starts_until(100) == [0, 1, 3, 7, 15, 31, 61, 91]
+
+
+def test_where_it_cannot_be_started_it_is_tried_ever_later_and_quietly(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.can_start = False
+    with caplog.at_level(logging.INFO):
+        assert house.starts_until(100) == [0, 1, 3, 7, 15, 31, 61, 91]
+    assert caplog.text == ""
+    assert house.metrics.total(Metric.SOURCES_LOST) == 0
+
+
+def test_one_that_ran_for_long_is_started_again_soon(house: House) -> None:
+    assert house.starts_until(16)[-1] == 15
+    house.execs.open(100 * SECOND)
+    house.drain(129 * SECOND)
+    house.child.has_ended = True
+    house.drain(130 * SECOND)
+    house.execs.open(131 * SECOND)
+    assert house.execs.pid
+
+
+def test_closing_ends_it(house: House) -> None:
+    house.execs.open(0)
+    house.execs.close()
+    assert house.child.is_closed
+    house.execs.close()

@@ -5,10 +5,12 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from connbeat.capture import kernel as module
+from connbeat.capture.execs import ExecSource
 from connbeat.capture.formats import DESTROY, STATE
 from connbeat.capture.joins import Heard
 from connbeat.capture.kernel import KernelSource
@@ -18,6 +20,7 @@ from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import Tracefs
 from connbeat.model.sockets import TcpState
 from connbeat.model.targets import Target
+from connbeat.model.traces import ProcessSink
 from connbeat.telemetry.metrics import Metric, Metrics
 from tests.strategies import make_socket
 from tests.traces import page, record, short_event
@@ -81,14 +84,19 @@ class House(TraceTree):
         super().__init__(folder, "transitions", processors=1)
         self.metrics = Metrics()
         self.clock = FakeClock()
+        self.sink = FakeSink()
         self.has_tracefs = True
         self.opened = 0
         monkeypatch.setattr(module, "Hearing", FakeHearing)
         monkeypatch.setattr(module, "open_tracefs", self._open_tracefs)
 
-    def kernel(self, highest: Rung = Rung.TRANSITIONS) -> KernelSource:
-        procfs = ProcFs(self.proc.root)
-        made = KernelSource(procfs, FakeSink(), highest, clock=self.clock, metrics=self.metrics)
+    def kernel(
+        self, highest: Rung = Rung.TRANSITIONS, execs: ExecSource | None = None
+    ) -> KernelSource:
+        made = KernelSource(
+            ProcFs(self.proc.root), self.sink, highest,
+            clock=self.clock, metrics=self.metrics, execs=execs,
+        )  # fmt: skip
         made.open(0)
         return made
 
@@ -207,6 +215,55 @@ def test_the_namespaces_that_exist_are_passed_on(house: House) -> None:
     kernel = house.kernel()
     kernel.see({OTHER: Target(OTHER, (7,), "", is_host=False)})
     assert hearing(kernel).seen == [OTHER]
+
+
+# Processes at their exec
+
+
+class FakeExecs:
+    """One process was read at its exec."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def open(self, now_ns: int) -> None:
+        del now_ns
+        self.calls.append("open")
+
+    def drain(self, sink: ProcessSink, now_ns: int) -> None:
+        self.calls.append("drain")
+        sink.read_at_exec(500, now_ns, {})
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_what_was_read_at_an_exec_is_told_before_the_trace_asks_who_it_was(house: House) -> None:
+    execs = FakeExecs()
+    kernel = house.kernel(execs=cast("ExecSource", execs))
+    house.connect()
+    house.clock.time_ns += MS
+    kernel.tick()
+    assert house.sink.told == [("read", 500, house.clock.time_ns, {})]
+    assert house.sink.told_before_asking == [1]
+    kernel.close()
+    assert execs.calls == ["open", "drain", "close"]
+
+
+def test_it_is_started_again_without_waiting_for_the_other_sources(house: House) -> None:
+    execs = FakeExecs()
+    kernel = house.kernel(execs=cast("ExecSource", execs))
+    kernel.open(SECOND)
+    assert execs.calls == ["open", "open"]
+    kernel.close()
+
+
+def test_below_the_transitions_no_process_is_read_at_its_exec(house: House) -> None:
+    execs = FakeExecs()
+    kernel = house.kernel(Rung.CLOSES, cast("ExecSource", execs))
+    kernel.tick()
+    kernel.close()
+    assert execs.calls == []
 
 
 # Losses

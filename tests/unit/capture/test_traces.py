@@ -6,6 +6,7 @@ from where it always was is read wrongly.
 
 import errno
 import socket
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,8 @@ class FakeSink:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
         self.asked: list[tuple[int, int]] = []
+        #: How much it had been told when it was asked.
+        self.told_before_asking: list[int] = []
 
     def forked(self, parent: int, child: int, *, is_thread: bool) -> None:
         self.told.append(("forked", parent, child, is_thread))
@@ -42,11 +45,15 @@ class FakeSink:
     def executed(self, pid: int, file_name: str, time_ns: int) -> None:
         self.told.append(("executed", pid, file_name, time_ns))
 
+    def read_at_exec(self, pid: int, time_ns: int, files: Mapping[str, bytes | int]) -> None:
+        self.told.append(("read", pid, time_ns, files))
+
     def exited(self, pid: int, time_ns: int) -> None:
         self.told.append(("exited", pid, time_ns))
 
     def process_of(self, thread: int, time_ns: int) -> Process | None:
         self.asked.append((thread, time_ns))
+        self.told_before_asking.append(len(self.told))
         return process(thread)
 
 
