@@ -8,10 +8,11 @@ VENV := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup run test unit system testsuite lint format type bench image package clean FORCE
+.PHONY: docs help setup run test unit system testsuite lint format type \
+        bench bench-overhead bench-profile soak image package clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with connbeat, every extra and the tools (PYTHON=python3.13 to choose)
 
@@ -47,8 +48,17 @@ format: setup ## put the code into shape
 type: setup ## mypy, strict
 	@$(VENV)/mypy --explicit-package-bases
 
-bench: setup ## the measurements (bench/README.md); not part of the tests
-	@$(VENV)/python -m bench $(ARGS)
+bench: setup ## every case at every rung, beside tcplife, in one table (bench/README.md); ARGS="--quick"
+	@scripts/bench bench $(ARGS)
+
+bench-overhead: setup ## what a program and nginx pay for being watched; ARGS="--pairs 2"
+	@scripts/bench bench.overhead $(ARGS)
+
+bench-profile: setup ## where the agent's CPU goes, by room, module and function
+	@PATH="$(CURDIR)/$(VENV):$$PATH" scripts/bench bench.profile $(ARGS)
+
+soak: setup ## 15 minutes at 1,000 connections a second, containers come and go: flat?; ARGS="--minutes 2"
+	@scripts/bench bench.soak $(ARGS)
 
 docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
 	scripts/docs

@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Self
 
 from connbeat.clock import SystemClock
@@ -16,6 +17,18 @@ _STOP_SECONDS = 20.0
 
 class BenchError(Exception):
     """A case cannot be measured here; the text says what it lacks."""
+
+
+def exit_on_signals() -> None:
+    """End with an exception, so that what was started here is ended on the way out, undisturbed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def pause(seconds: float) -> None:

@@ -37,8 +37,20 @@ class Load:
 
     def run(self) -> dict[str, int]:
         """Make the connections. Blocks until that is done; what it says then."""
+        self.begin()
+        return self.finish()
+
+    def begin(self) -> None:
+        """As `run`, but does not wait."""
         self._program.write_line()
+
+    def finish(self) -> dict[str, int]:
+        """Blocks until what `begin` began is done; what it says then."""
         return self._expect("done")
+
+    def close(self) -> None:
+        self._program.close_input(_END_SECONDS)
+        self._program.__exit__(None, None, None)
 
     def _expect(self, word: str) -> dict[str, int]:
         line = self._program.read_line()
@@ -56,8 +68,7 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._program.close_input(_END_SECONDS)
-        self._program.__exit__(kind, error, trace)
+        self.close()
 
 
 def read_truth(truth: Path) -> list[Made]:

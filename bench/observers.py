@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bench import sightings
-from bench.commands import Program
+from bench.commands import BenchError, Program
 from bench.truth import Sighting
 from connbeat.capture.ladder import Rung
 
@@ -39,7 +39,7 @@ class Observer(msgspec.Struct, frozen=True):
 
     `settle_seconds` is how long it takes until it watches; `lag_seconds` until it has told of what
     has just closed. `sees_closed_only`: nothing is told of a connection that stays open.
-    `has_own_memory`: it is one process, whose memory says something.
+    `has_own_memory`: it is one process, whose memory says something. `needs`: its commands.
     """
 
     name: str
@@ -50,8 +50,13 @@ class Observer(msgspec.Struct, frozen=True):
     stop_signal: signal.Signals = signal.SIGTERM
     sees_closed_only: bool = False
     has_own_memory: bool = True
+    needs: tuple[str, ...] = ()
 
     def start(self, scene: Scene) -> Program:
+        """Raises BenchError if it is not installed here."""
+        missing = [command for command in self.needs if shutil.which(command) is None]
+        if missing:
+            raise BenchError(f"there is no {' and no '.join(missing)} here")
         return Program(
             self.command(scene),
             output=scene.output,
@@ -112,6 +117,7 @@ SS = Observer(
     settle_seconds=1.0,
     lag_seconds=3.5,  # the last turn has to end, too
     has_own_memory=False,
+    needs=("ss", "nsenter"),
 )
 
 # It needs tracefs, which it does not mount: done here in a mount namespace that ends with it.
@@ -127,10 +133,8 @@ TCPLIFE = Observer(
     lag_seconds=1.0,
     stop_signal=signal.SIGINT,
     sees_closed_only=True,
+    needs=("tcplife", "unshare"),
 )
 
 
-def peers() -> list[Observer]:
-    """Those that are installed here."""
-    needed = ((SS, ("ss", "nsenter")), (TCPLIFE, ("tcplife", "unshare")))
-    return [peer for peer, commands in needed if all(map(shutil.which, commands))]
+PEERS = (SS, TCPLIFE)

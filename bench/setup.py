@@ -13,12 +13,17 @@ from connbeat.capture.ladder import Rung
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The compiled load generator, a scratch folder, and who is to watch."""
+    """The compiled load generator, a scratch folder, who is to watch, and whether in a hurry."""
 
     load: Path
     scratch: Path
     rungs: tuple[Rung, ...]
     peers: tuple[Observer, ...]
+    is_quick: bool = False
+
+    def seconds(self, long: int) -> int:
+        """How long a load lasts: a third in a quick run."""
+        return max(1, long // 3) if self.is_quick else long
 
     def folder(self) -> Path:
         """A new, empty one."""

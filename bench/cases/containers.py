@@ -9,12 +9,13 @@ from bench.figures import Figures, Measurement
 from bench.observers import Observer, Scene, agent
 from bench.setup import Case, Setup, each
 from bench.sightings import documents
+from bench.truth import percent
 from bench.usage import Stopwatch, memory_mb
 
 _COUNT = 20
 _PORT = 80
 _SETTLE_SECONDS = 6.0
-_WATCHED_SECONDS = 10.0
+_WATCHED_SECONDS = 10
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
@@ -23,7 +24,7 @@ def _run(setup: Setup) -> Iterator[Measurement]:
         with engine.listening_containers(_COUNT) as names:
             pause(_SETTLE_SECONDS)
             watch = Stopwatch(engine.engine_pids())
-            pause(_WATCHED_SECONDS)
+            pause(setup.seconds(_WATCHED_SECONDS))
             yield Measurement("no agent", {"Docker CPU %": watch.cpu_percent()})
             observers = [agent(rung, "connbeat.enable_docker=true") for rung in setup.rungs]
             yield from each(observers, lambda observer: _watch(setup, observer, names))
@@ -33,6 +34,7 @@ def _run(setup: Setup) -> Iterator[Measurement]:
 
 def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
     folder = setup.folder()
+    seconds = setup.seconds(_WATCHED_SECONDS)
     with engine.CountingProxy(folder / "docker.sock") as proxy:
         scene = Scene(folder, 1, 0, proxy.environ)
         with observer.start(scene) as program:
@@ -40,7 +42,7 @@ def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
             calls = proxy.requests
             agents = Stopwatch([program.pid])
             engines = Stopwatch(engine.engine_pids())
-            pause(_WATCHED_SECONDS)
+            pause(seconds)
             check_running(program, scene)
             figures = {
                 "Docker CPU %": engines.cpu_percent(),
@@ -49,8 +51,8 @@ def _watch(setup: Setup, observer: Observer, names: Sequence[str]) -> Figures:
                 "calls at start": float(calls),
                 "RSS MB": memory_mb(program.pid)[0],
             }
-    found = float(len(_listening(scene) & set(names)))
-    return {"found": found, **figures}
+    found = len(_listening(scene) & set(names))
+    return {"found": float(found), "reported %": percent(found, _COUNT), **figures}
 
 
 def _listening(scene: Scene) -> set[str]:

@@ -12,8 +12,8 @@ from bench.usage import Stopwatch, memory_mb
 
 #: Until everything is known, and then one whole `aggregation`: each is told of once more in it.
 _KNOWN_AFTER_SECONDS = 6.0
-_WATCHED_SECONDS = 30.0
-_PEER_SECONDS = 12.0
+_WATCHED_SECONDS = 30
+_PEER_SECONDS = 12
 
 
 def _run(setup: Setup) -> Iterator[Measurement]:
@@ -30,7 +30,7 @@ def _watch(setup: Setup, observer: Observer) -> dict[str, float]:
         with observer.start(scene) as program:
             pause(_KNOWN_AFTER_SECONDS)
             watch = Stopwatch([program.pid])
-            pause(_PEER_SECONDS if observer in setup.peers else _WATCHED_SECONDS)
+            pause(setup.seconds(_PEER_SECONDS if observer in setup.peers else _WATCHED_SECONDS))
             check_running(program, scene)
             cost = {"CPU s": watch.cpu_seconds(), "CPU %": watch.cpu_percent()}
             if observer.has_own_memory:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Close messages taken from a socket in one turn: 8 MB of them.
 _MESSAGES = 20_000
+#: More than a socket can hold.
+_ALL_MESSAGES = 200_000
 #: Processes that are asked for the way into their namespace: any may just have ended.
 _DOORS = 3
 _NEEDS_BROADCAST = "closes of other namespaces need CAP_NET_BROADCAST"
@@ -125,6 +127,9 @@ class Hearing:
         messages: list[Message] = []
         overruns = opened.drain(messages, _MESSAGES)
         if overruns:
+            # The kernel sends nothing more until it finds the socket empty (netlink_rcv_wake() in
+            # net/netlink/af_netlink.c), and does not tell again.
+            overruns += opened.drain(messages, _ALL_MESSAGES)
             self._metrics.add(Metric.CLOSES_OVERRUN, overruns)
         return messages, overruns > 0
 
