@@ -8,7 +8,7 @@ VENV := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup run test unit system testsuite lint format type bench image package clean FORCE
+.PHONY: docs help setup run test unit system soak testsuite lint format type bench image package clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ unit: setup ## the pure tests: quick, no root, no network, no Linux
 
 system: setup ## the tests against real namespaces and a real dockerd, nothing installed or started
 	@$(VENV)/python -m pytest tests/system $(ARGS)
+
+soak: setup ## the tests that kill at random, at length (as root; CONNBEAT_ORACLE_SEED=n repeats one)
+	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
 
 testsuite: ## every test, nothing made, installed or started before
 	@$(VENV)/python -m pytest $(ARGS)

@@ -13,7 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from bench.cases import containers, dump, idle, memory, observed, processes, traffic
+from bench.cases import (
+    containers,
+    dump,
+    idle,
+    memory,
+    observed,
+    processes,
+    queues,
+    to_elasticsearch,
+    to_kafka,
+    traffic,
+)
 from bench.commands import BenchError
 from bench.figures import Measurement, Table, render, summarise
 from bench.load import compile_load
@@ -25,7 +36,18 @@ from connbeat.events.timestamps import TimestampFormatter
 
 CASES = {
     case.name: case
-    for module in (dump, idle, containers, traffic, processes, observed, memory)
+    for module in (
+        dump,
+        idle,
+        containers,
+        traffic,
+        processes,
+        observed,
+        memory,
+        to_elasticsearch,
+        to_kafka,
+        queues,
+    )
     for case in module.CASES
 }
 _CACHE = Path(".cache/bench")

@@ -61,7 +61,7 @@ class Supervisor:
         started_ns = self._clock.monotonic_ns()
         self._take_signals()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
-        if not self._start_outputs():
+        if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()
         self._start_execs()
@@ -88,6 +88,14 @@ class Supervisor:
         else:
             self._is_stopping = True
         self._wake.set()
+
+    def _open_queues(self) -> bool:
+        try:
+            self._agent.queues.open()
+        except Permanent as error:
+            log.error("The queue cannot be used. error=%s", error)  # noqa: TRY400  for the user
+            return False
+        return True
 
     def _start_outputs(self) -> bool:
         for worker in self._agent.workers:
@@ -228,6 +236,7 @@ class Supervisor:
                 counts.retried,
                 counts.dropped,
             )
+        self._agent.queues.close()
         log.info(
             "Polls and reports. polls=%d reports=%d",
             self._agent.metrics.get(Metric.POLLS),
