@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: docs help setup run test unit system testsuite lint format type \
-        bench bench-overhead bench-profile soak image package clean FORCE
+        bench bench-overhead bench-profile soak soak-outputs image package clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,12 @@ bench-overhead: setup ## what a program and nginx pay for being watched; ARGS="-
 bench-profile: setup ## where the agent's CPU goes, by room, module and function
 	@PATH="$(CURDIR)/$(VENV):$$PATH" scripts/bench bench.profile $(ARGS)
 
-soak: setup ## 15 minutes at 1,000 connections a second, containers come and go: flat?; ARGS="--minutes 2"
+soak: setup ## 15 minutes at 1,000 connections a second: is it flat? (ARGS="--minutes 2")
 	@scripts/bench bench.soak $(ARGS)
+
+soak-outputs: setup ## every output under 20 kills at random, and an outage of a minute (CONNBEAT_ORACLE_SEED=n)
+	@scripts/test-setup
+	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
 
 docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
 	scripts/docs

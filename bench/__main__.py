@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import record
-from bench.cases import containers, dump, idle, memory, processes, traffic
+from bench.cases import (
+    containers,
+    dump,
+    idle,
+    memory,
+    processes,
+    queues,
+    to_elasticsearch,
+    to_kafka,
+    traffic,
+)
 from bench.commands import BenchError, exit_on_signals
 from bench.figures import Measurement, render, summarise
 from bench.load import compile_load
@@ -21,7 +31,17 @@ from connbeat.capture.ladder import Rung
 
 CASES = {
     case.name: case
-    for module in (traffic, idle, containers, processes, dump, memory)
+    for module in (
+        traffic,
+        idle,
+        containers,
+        processes,
+        dump,
+        memory,
+        to_elasticsearch,
+        to_kafka,
+        queues,
+    )
     for case in module.CASES
 }
 

@@ -49,6 +49,22 @@ class Malformed(CaptureError):  # noqa: N818  as above
     """Bytes that do not follow the format; the message quotes them."""
 
 
+class QueueError(ConnbeatError):
+    """A queue could not do its work."""
+
+
+class SpoolDamaged(QueueError):  # noqa: N818  what it is, as the log says it
+    """The spool on disk cannot be trusted any more; the message says where it is wrong."""
+
+
+class SpoolUnavailable(QueueError):  # noqa: N818  as above
+    """The spool cannot be used now; `reason` is the word that counts what is lost by it."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class OutputError(ConnbeatError):
     """An output could not do its work."""
 

@@ -5,7 +5,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from connbeat.clock import SystemClock
 from connbeat.model.batches import Batch, Event, Outcome
+from connbeat.outputs.protocol import Check, OutputContext, Step
+from connbeat.telemetry.metrics import Metrics
 
 
 def event(number: int, body: bytes = b"") -> Event:
@@ -51,6 +54,13 @@ class FakeClock:
         self.monotonic += int(seconds * 1e9)
 
 
+def context() -> OutputContext:
+    """What an output is told of its agent."""
+    return OutputContext(
+        clock=SystemClock(), metrics=Metrics(), name="n1", hostname="h1", version="1.0.0"
+    )
+
+
 class FakeOutput:
     """An `Output` that keeps what it takes, and answers as `plan` says: one item a `send`.
 
@@ -84,6 +94,9 @@ class FakeOutput:
 
     def close(self) -> None:
         self.calls.append("close")
+
+    def checks(self) -> Iterator[Check]:
+        yield Check(step=Step.WRITE, target=self.name)
 
     def _call(self, call: str) -> None:
         self.calls.append(call)

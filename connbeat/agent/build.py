@@ -3,15 +3,17 @@
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 import connbeat
-from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.deliver import DeliveryWorker
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
+from connbeat.agent.outputs import build_outputs, delivery_policy
+from connbeat.agent.queues import Queues, build_queues
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
@@ -34,12 +36,6 @@ from connbeat.discovery.registry import ContainerRegistry
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
-from connbeat.outputs.console.client import ConsoleOutput
-from connbeat.outputs.file.client import FileOutput
-from connbeat.outputs.file.rotation import Rotation
-from connbeat.outputs.protocol import Output
-from connbeat.queue.fanout import FanOut
-from connbeat.queue.memory import MemoryQueue
 from connbeat.telemetry.metrics import Metrics
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -61,6 +57,7 @@ class Agent(msgspec.Struct, frozen=True):
     observation: Observation
     observer_thread: ObserverThread
     builder: DocumentBuilder
+    queues: Queues
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
     metrics: Metrics
@@ -73,38 +70,32 @@ def build_agent(
     metrics = Metrics()
     execs = ExecSource(partial(start_exec_reader, settings.connbeat), metrics)
     observation = build_observation(settings, environ, clock, metrics, execs=execs)
-    outputs = () if dry_run else build_outputs(settings)
-    queues = [
-        MemoryQueue(
-            output.name,
-            metrics,
-            clock,
-            max_events=settings.queue_mem.events,
-            max_bytes=settings.queue_mem.max_bytes,
-        )
-        for output in outputs
-    ]
-    policy = DeliveryPolicy(
-        min_events=min(settings.queue_mem.flush_min_events, settings.queue_mem.events),
-        flush_seconds=settings.queue_mem.flush_timeout_seconds,
-    )
+    outputs = {} if dry_run else build_outputs(settings, clock, metrics)
+    queues = build_queues(settings, tuple(outputs), clock, metrics)
     builder = build_documents(settings, environ)
     return Agent(
         observation=observation,
         observer_thread=ObserverThread(
             observation.observer,
             EventMaker(builder, clock, metrics),
-            FanOut(queues),
+            queues.intake,
             poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
             clock=clock,
             metrics=metrics,
         ),
         builder=builder,
         workers=tuple(
-            DeliveryWorker(output, queue, policy, metrics=metrics, clock=clock)
-            for output, queue in zip(outputs, queues, strict=True)
+            DeliveryWorker(
+                output,
+                queue,
+                delivery_policy(name, settings, clock, metrics),
+                metrics=metrics,
+                clock=clock,
+            )
+            for (name, output), queue in zip(outputs.items(), queues.places, strict=True)
         ),
         execs=execs,
+        queues=queues,
         metrics=metrics,
     )
 
@@ -187,24 +178,6 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
         redact=config.redact,
     )
     return DocumentBuilder(policy, read_docker_host(environ))
-
-
-def build_outputs(settings: Settings) -> Sequence[Output]:
-    outputs: list[Output] = []
-    if (console := settings.output_console) is not None:
-        outputs.append(ConsoleOutput(pretty=console.pretty))
-    if (file := settings.output_file) is not None:
-        rotation = Rotation(
-            max_bytes=file.rotate_every_kb * 1024,
-            number_of_files=file.number_of_files,
-            on_startup=file.rotate_on_startup,
-        )
-        outputs.append(
-            FileOutput(
-                Path(file.path), file.filename, rotation=rotation, permissions=file.permissions
-            )
-        )
-    return outputs
 
 
 def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:

@@ -16,12 +16,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from connbeat.agent.dead_letters import DeadLetters
 from connbeat.agent.delivery_report import DeliveryCounts, DeliveryReport, Failure
+from connbeat.agent.filters import WhenFilter
 from connbeat.agent.retries import Retries
 from connbeat.backoff import Backoff
 from connbeat.clock import Clock
 from connbeat.errors import Permanent, Transient
-from connbeat.model.batches import Batch, Outcome
+from connbeat.model.batches import Batch, Drop, Outcome
 from connbeat.outputs.protocol import Output
 from connbeat.queue.protocol import Queue
 from connbeat.telemetry.metrics import Metrics
@@ -38,13 +40,18 @@ _log = logging.getLogger(__name__)
 
 
 class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How one output's batches are made and tried again. `max_retries` None: without limit."""
+    """How one output's batches are made and tried again, and where what it refuses goes.
+
+    `max_retries` None is without limit. `dead_letters` belongs to the worker.
+    """
 
     max_events: int = 2048
     min_events: int = 1
     flush_seconds: float = 1.0
     backoff: Backoff = Backoff()
     max_retries: int | None = None
+    wanted: WhenFilter = WhenFilter(None)
+    dead_letters: DeadLetters | None = None
 
     def __post_init__(self) -> None:
         if self.max_events < 1 or self.min_events < 1:
@@ -128,6 +135,8 @@ class DeliveryWorker:
             self._on_gone(self.name, error)
         finally:
             self._output.close()
+            if self._policy.dead_letters is not None:
+                self._policy.dead_letters.close()
 
     def _work(self) -> bool:
         """One turn; false if it was the last. Only `Permanent` comes out of it."""
@@ -159,12 +168,20 @@ class DeliveryWorker:
         return True
 
     def _deliver(self, batch: Batch) -> None:
-        sent = self._send(batch)
+        wanted, unwanted = self._policy.wanted.split(batch.events)
+        sent = self._send(msgspec.structs.replace(batch, events=wanted)) if wanted else Outcome()
         outcome = self._retries.limit(sent)
-        if self._queue.settle(batch, outcome):
-            self._report.settled(outcome)
+        is_kept = self._keep(outcome.dropped)
+        gone = msgspec.structs.replace(outcome, delivered=(*outcome.delivered, *unwanted))
+        if self._queue.settle(batch, gone):
+            self._report.settled(outcome, filtered=len(unwanted), is_kept=is_kept)
         if sent.retry:
             self._pause(sent.retry_after_seconds)
+
+    def _keep(self, dropped: tuple[Drop, ...]) -> bool:
+        """Before they leave the queue: whether they all are among the dead letters."""
+        letters = self._policy.dead_letters
+        return letters is not None and bool(dropped) and letters.keep(dropped)
 
     def _send(self, batch: Batch) -> Outcome:
         try:

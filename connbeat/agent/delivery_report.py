@@ -13,6 +13,9 @@ from connbeat.telemetry.metrics import Metric, Metrics
 
 _log = logging.getLogger(__name__)
 
+_LOST = "Events were given up and are lost. output=%s reason=%s count=%d detail=%s"
+_KEPT = "Events were given up and are dead letters. output=%s reason=%s count=%d detail=%s"
+
 
 class Failure(enum.StrEnum):
     """Whose fault it is that nothing arrived: the destination's, or our own."""
@@ -62,21 +65,18 @@ class DeliveryReport:
             self._trouble = None
             _log.info("The output takes events again. output=%s", self._output)
 
-    def settled(self, outcome: Outcome) -> None:
-        """A batch left the queue, or part of it."""
+    def settled(self, outcome: Outcome, *, filtered: int = 0, is_kept: bool = False) -> None:
+        """A batch left the queue, or part of it. `is_kept`: what was dropped is a dead letter."""
+        self._add(Metric.EVENTS_FILTERED, filtered)
         self._add(Metric.EVENTS_DELIVERED, len(outcome.delivered))
         self._add(Metric.EVENTS_RETRIED, len(outcome.retry))
         details = {drop.reason: drop.detail for drop in outcome.dropped}
         for reason, count in Counter(drop.reason for drop in outcome.dropped).items():
             self._add(Metric.EVENTS_DROPPED, count, reason=reason)
-            self._lines.error(
-                "Events were given up and are lost. output=%s reason=%s count=%d detail=%s",
-                self._output,
-                reason,
-                count,
-                details[reason],
-                key=reason,
-            )
+            write, message = self._lines.error, _LOST
+            if is_kept:
+                write, message = self._lines.warning, _KEPT
+            write(message, self._output, reason, count, details[reason], key=reason)
 
     def counts(self) -> DeliveryCounts:
         return DeliveryCounts(

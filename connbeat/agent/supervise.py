@@ -58,7 +58,7 @@ class Supervisor:
         self._take_signals()
         _calm_collector()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
-        if not self._start_outputs():
+        if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()
         self._capture.start()
@@ -84,6 +84,14 @@ class Supervisor:
         else:
             self._is_stopping = True
         self._wake.set()
+
+    def _open_queues(self) -> bool:
+        try:
+            self._agent.queues.open()
+        except Permanent as error:
+            log.error("The queue cannot be used. error=%s", error)  # noqa: TRY400  for the user
+            return False
+        return True
 
     def _start_outputs(self) -> bool:
         for worker in self._agent.workers:
@@ -192,6 +200,7 @@ class Supervisor:
                 counts.retried,
                 counts.dropped,
             )
+        self._agent.queues.close()
         log.info(
             "Polls and reports. polls=%d reports=%d",
             self._agent.metrics.get(Metric.POLLS),

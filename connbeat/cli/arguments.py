@@ -20,8 +20,11 @@ COMMANDS = {
     "doctor": "say what can be seen here, what cannot, and what would change that",
     "version": "print the version",
     "test config": "check the configuration and print Config OK",
+    "test output": "try every output that is on, step by step, without sending an event",
     "export config": "print the merged configuration, secrets masked",
     "export schema": "print the JSON Schema of the events",
+    "export template": "print the Elasticsearch index template",
+    "export ilm-policy": "print the Elasticsearch lifecycle policy",
     "help": "print the help of a command",
 }
 _EXAMPLES = {
@@ -35,16 +38,29 @@ _EXAMPLES = {
     "doctor": "connbeat doctor -c connbeat.yml",
     "version": "connbeat version",
     "test config": "connbeat test config -c base.yml -c this-host.yml",
+    "test output": (
+        "connbeat test output -c connbeat.yml\n"
+        "  connbeat test output -E 'output.http.hosts=[https://collector/events]'\n\n"
+        "The exit code is 1 if a step of any output failed."
+    ),
     "export config": "connbeat export config -E output.file.path=/var/log/connbeat",
     "export schema": "connbeat export schema > event.schema.json",
+    "export template": (
+        "connbeat export template --es.version 7.17.0 > connbeat.template.json\n"
+        "  curl -X PUT -H 'Content-Type: application/json' \\\n"
+        "    --data-binary @connbeat.template.json http://es:9200/_index_template/connbeat"
+    ),
+    "export ilm-policy": "connbeat export ilm-policy -c connbeat.yml > policy.json",
 }
-_WITH_JSON = ("show", "doctor")
+_WITH_JSON = ("show", "doctor", "test output")
+_WITH_ES_VERSION = ("export template",)
 _OLD_COMMANDS = {"version": "version", "configtest": "test config"}
 _WITHOUT_MEANING = ("setup", "httpprof", "cpuprofile", "memprofile", "plugin")
 _PATHS = ("home", "config", "data", "logs")
 _SHORT_WITH_VALUE = re.compile(r"-[evN]*[cEd]")
 _LONG_WITH_VALUE = {
     "--unknown-keys",
+    "--es.version",
     *(f"--{name}" for name in _WITHOUT_MEANING if name != "setup"),
     *(f"--path.{name}" for name in _PATHS),
 }
@@ -143,6 +159,10 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_flags(parser)
     if command in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    if command in _WITH_ES_VERSION:
+        parser.add_argument(
+            "--es.version", metavar="VERSION", help="of Elasticsearch, such as 7.17.0"
+        )
     return parser
 
 
@@ -202,6 +222,7 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         strict_permissions=given["strict.perms"] == "true",
         paths=PathOverrides(*(given[f"path.{name}"] for name in _PATHS)),
         as_json=given.get("json", False),
+        es_version=given.get("es.version") or "",
         warnings=tuple(
             f"-{name} has no meaning in this version" for name in _WITHOUT_MEANING if given[name]
         ),

@@ -23,8 +23,11 @@ _MODULES = {
     "doctor": "connbeat.cli.doctor",
     "version": "connbeat.cli.version",
     "test config": "connbeat.cli.testing",
+    "test output": "connbeat.cli.outputs",
     "export config": "connbeat.cli.export",
     "export schema": "connbeat.cli.export",
+    "export template": "connbeat.cli.elasticsearch",
+    "export ilm-policy": "connbeat.cli.elasticsearch",
 }
 
 

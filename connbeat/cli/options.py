@@ -35,4 +35,5 @@ class Options(NamedTuple):
     strict_permissions: bool = True  # --strict.perms
     paths: PathOverrides = PathOverrides()
     as_json: bool = False  # --json, of the commands that print for people
+    es_version: str = ""  # --es.version, of `export template`
     warnings: tuple[str, ...] = ()  # flags that were accepted and do nothing

@@ -4,30 +4,30 @@ from typing import Any
 
 from connbeat.config.faults import Findings
 from connbeat.config.hints import nearest_key
-from connbeat.config.kinds import Mismatch, TextList
+from connbeat.config.kinds import Boolean, Mismatch, TextList
+from connbeat.config.option import Option, Status
 from connbeat.config.options import (
     BUILT_OUTPUTS,
-    LATER_OUTPUTS,
     OPTIONS,
     SECTION_NAMES,
     SECTIONS,
-    Option,
-    Status,
     attribute_of,
     section_of,
 )
+from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
+    DeadLetterConfig,
     LoggingConfig,
-    OutputConsoleConfig,
-    OutputFileConfig,
     PathConfig,
+    QueueDiskConfig,
     QueueMemConfig,
     Settings,
 )
 from connbeat.config.tree import Node, Place, describe, find
+from connbeat.outputs.configuration import OutputConfig
+from connbeat.outputs.tls_policy import TlsPolicy
 
-_LATER_PREFIXES = tuple(f"output.{name}." for name in LATER_OUTPUTS)
 _ABOVE_PROCFS = ("dump", "closes", "transitions", "nat")
 
 
@@ -37,6 +37,7 @@ def check(root: Node, findings: Findings, *, are_unknown_keys_faults: bool = Tru
     checker.walk(root, "")
     checker.check_outputs()
     checker.check_capture()
+    checker.check_queue()
     return checker.settings()
 
 
@@ -67,24 +68,45 @@ class _Checker:
         self._tell_unknown(node.place, path, text)
 
     def _option(self, option: Option, node: Node) -> None:
-        if node.value is None or option.key.startswith(_LATER_PREFIXES):
+        if node.value is None:
             return
-        if option.status is not Status.USED:
+        if option.status is Status.ALIAS:
+            self._alias(option, node)
+        elif option.status is not Status.USED:
             self._not_used(option, node)
+        else:
+            self._used(option, node, option.key)
+
+    def _alias(self, option: Option, node: Node) -> None:
+        meant = find(self._root, option.stands_for)
+        if meant is not None and meant.value is not None:
+            text = f"found beside {option.stands_for}, expected only one of the two"
+            self._findings.fault(node.place, option.key, text)
             return
+        self._used(OPTIONS[option.stands_for], node, option.key)
+
+    def _used(self, option: Option, node: Node, key: str) -> None:
         try:
             value = option.kind.parse(node)
         except Mismatch as mismatch:
-            text = f"found {describe(node)}, expected {mismatch}"
-            self._findings.fault(node.place, option.key, text)
+            self._mismatch(key, node, mismatch)
             return
         if isinstance(option.kind, TextList) and node.is_scalar and not node.is_expanded:
             text = f"found {describe(node)}, taken as a list of one; [{node.text}] says it clearly"
-            self._findings.warn(node.place, option.key, text)
+            self._findings.warn(node.place, key, text)
         self._values[section_of(option)][attribute_of(option)] = value
 
+    def _mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
+        for path, text in mismatch.faults:
+            inside = find(node, path) if path else node
+            place = node.place if inside is None else inside.place
+            self._findings.fault(place, f"{key}.{path}" if path else key, text)
+        if not mismatch.faults:
+            text = f"found {describe(node)}, expected {mismatch}"
+            self._findings.fault(node.place, key, text)
+
     def _not_used(self, option: Option, node: Node) -> None:
-        if node.value in (False, (), {}):
+        if node.value in (False, (), {}) or self._is_of_an_output_that_is_off(option):
             return
         if option.status is Status.REFUSED:
             text = f"is not built yet in this version. {option.text}"
@@ -97,19 +119,13 @@ class _Checker:
 
     # ------------------------------------------------------------------ outputs
     def check_outputs(self) -> None:
-        """Turns the console on where no output is configured; refuses outputs of later versions."""
-        configured = [name for name in (*BUILT_OUTPUTS, *LATER_OUTPUTS) if self._output(name)]
-        for name in LATER_OUTPUTS:
-            if self._is_on(name):
-                key = f"output.{name}"
-                text = f"is not built yet in this version; {key}.enabled: false would turn it off"
-                self._findings.fault(self._place(key), key, text)
+        """Turns the console on where no output is configured."""
+        configured = [name for name in BUILT_OUTPUTS if self._output(name)]
         if not configured:
             self._values["output.console"]["enabled"] = True
             return
         self._warn_of_empty_outputs()
-        if self._is_on("file") and not self._values["output.file"].get("path"):
-            self._check_file_path()
+        self._check_required()
         if not any(map(self._is_on, configured)):
             text = "every output is off; output.console.enabled: true would turn one on"
             self._findings.fault(self._place("output"), "output", text)
@@ -120,23 +136,34 @@ class _Checker:
 
     def _is_on(self, name: str) -> bool:
         """Whether an output is configured and not switched off; in doubt it is."""
-        enabled = find(self._root, f"output.{name}.enabled")
-        if not self._output(name) or enabled is None or enabled.value is None:
-            return self._output(name)
+        return self._output(name) and self._is_enabled(f"output.{name}")
+
+    def _is_enabled(self, section: str) -> bool:
+        enabled = find(self._root, f"{section}.enabled")
+        if enabled is None or enabled.value is None:
+            return True
         try:
-            return OPTIONS["output.console.enabled"].kind.parse(enabled) is True
+            return Boolean().parse(enabled)
         except Mismatch:
             return True
 
-    def _check_file_path(self) -> None:
-        node = find(self._root, "output.file.path")
-        # A path of the wrong type, or one that could not be expanded, has been told already.
-        if node is None or (node.value in (None, "") and not node.is_broken):
-            text = "is missing, expected the directory of the files"
-            self._findings.fault(self._place("output.file"), "output.file.path", text)
+    def _is_of_an_output_that_is_off(self, option: Option) -> bool:
+        group, name, *_ = (*option.key.split("."), "")
+        return group == "output" and not self._is_on(name)
+
+    def _check_required(self) -> None:
+        for option in OPTIONS.values():
+            section = section_of(option)
+            if not option.required or not self._is_on(section.removeprefix("output.")):
+                continue
+            node = find(self._root, option.key)
+            # A value of the wrong type, or that could not be expanded, has been told already.
+            if node is None or (node.value in (None, "") and not node.is_broken):
+                text = f"is missing, expected {option.required}"
+                self._findings.fault(self._place(section), option.key, text)
 
     def _warn_of_empty_outputs(self) -> None:
-        for name in (*BUILT_OUTPUTS, *LATER_OUTPUTS):
+        for name in BUILT_OUTPUTS:
             node = find(self._root, f"output.{name}")
             if node is not None and node.value in (None, {}):
                 key = f"output.{name}"
@@ -155,6 +182,21 @@ class _Checker:
             )
             self._findings.fault(self._place("connbeat.capture"), "connbeat.capture", text)
 
+    # ------------------------------------------------------------------ queue
+    def check_queue(self) -> None:
+        """Turns the disk on where it is configured; there is one queue, in memory or on disk."""
+        values = self._values["queue.disk"]
+        node = find(self._root, "queue.disk")
+        values.setdefault("enabled", node is not None and node.value not in (None, {}))
+        if values["enabled"] and self._values["queue.mem"]:
+            text = "found beside queue.mem, expected only one of the two"
+            self._findings.fault(self._place("queue.disk"), "queue.disk", text)
+        disk = QueueDiskConfig(**values)
+        if disk.retry_interval_seconds > disk.max_retry_interval_seconds:
+            key = "queue.disk.max_retry_interval"
+            text = f"found {disk.max_retry_interval_seconds:g}s, expected at least retry_interval"
+            self._findings.fault(self._place(key), key, text)
+
     def _place(self, key: str) -> Place:
         node = find(self._root, key)
         return self._root.place if node is None else node.place
@@ -166,22 +208,35 @@ class _Checker:
         return Settings(
             **values[""],
             connbeat=ConnbeatConfig(**values["connbeat"]),
-            output_console=self._console(),
-            output_file=self._file(),
+            outputs=self._outputs(),
+            dead_letter=DeadLetterConfig(**values["dead_letter"]),
             queue_mem=QueueMemConfig(**values["queue.mem"]),
+            queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
             path=PathConfig(**values["path"]),
         )
 
-    def _console(self) -> OutputConsoleConfig | None:
-        values = self._values["output.console"]
-        is_on = values.pop("enabled", self._is_on("console"))
-        return OutputConsoleConfig(**values) if is_on else None
+    def _outputs(self) -> dict[str, OutputConfig]:
+        """Those that are on; what their own values contradict is told here."""
+        outputs: dict[str, OutputConfig] = {}
+        for name, (config, _) in OUTPUTS.items():
+            section = f"output.{name}"
+            values = dict(self._values[section])
+            if not values.pop("enabled", self._is_on(name)):
+                continue
+            outputs[name] = built = config(**self._with_tls(section, values))
+            for key, text in built.problems():
+                whole = f"{section}.{key}"
+                node = find(self._root, whole)
+                place = self._place(section) if node is None else node.place
+                self._findings.fault(place, whole, text)
+        return outputs
 
-    def _file(self) -> OutputFileConfig | None:
-        values = self._values["output.file"]
-        is_on = values.pop("enabled", self._is_on("file"))
-        return OutputFileConfig(**{"path": "", **values}) if is_on else None
+    def _with_tls(self, section: str, values: dict[str, Any]) -> dict[str, Any]:
+        tls = dict(self._values.get(f"{section}.ssl", ()))
+        if tls and tls.pop("enabled", True):
+            values["ssl"] = TlsPolicy(**tls)
+        return values
 
 
 def _sample(section: str) -> str:

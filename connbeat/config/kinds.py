@@ -31,7 +31,14 @@ _YEAR_SECONDS = 365 * 24 * 3600.0
 
 
 class Mismatch(Exception):  # noqa: N818  the answer "no" to a node, not an error of anybody's
-    """The node is nothing of this kind; the message is what would be."""
+    """The node is nothing of this kind; the message is what would be.
+
+    `faults` are places below the node, dotted, with what is wrong there, where it is a whole tree.
+    """
+
+    def __init__(self, expected: str, faults: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(expected)
+        self.faults = faults
 
 
 class Kind(Protocol):
@@ -150,24 +157,28 @@ class Size:
 
     name = "size"
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, low: int, high: int, *, or_zero: bool = False) -> None:
         self._low = low
         self._high = high
+        self._or_zero = or_zero
 
     def parse(self, node: Node) -> int:
         expected = f"a size from {self.show(self._low)} to {self.show(self._high)}, such as 32MiB"
+        expected += ", or 0" if self._or_zero else ""
         match = _SIZE.fullmatch(node.text) if node.is_scalar else None
         unit = match[2].lower() if match else "?"
         if match is None or unit not in _SIZE_UNITS:
             raise Mismatch(expected)
         value = int(match[1]) * _SIZE_UNITS[unit]
+        if self._or_zero and not value:
+            return 0
         if not self._low <= value <= self._high:
             raise Mismatch(expected)
         return value
 
     def show(self, value: object) -> str:
         size = int(str(value))
-        for unit in ("TiB", "GiB", "MiB", "KiB"):
+        for unit in ("TiB", "GiB", "MiB", "TB", "GB", "MB", "KiB"):
             step = _SIZE_UNITS[unit.lower()]
             if size and size % step == 0:
                 return f"{size // step}{unit}"

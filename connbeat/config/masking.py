@@ -4,7 +4,8 @@ import re
 
 MASK = "xxxxx"
 _SECRET_KEY = re.compile(
-    r"passw|passphrase|secret|token|api_?key|credential|^pass$|^key$|authorization|cookie",
+    r"passw|passphrase|secret|token|api_?key|credential|^pass$|^key$|authorization|cookie"
+    r"|key\.pem|oauthbearer\.config",
     re.IGNORECASE,
 )
 # user:password@ of a URL, and key=value of its query where the key says that it is a secret.

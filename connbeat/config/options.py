@@ -5,64 +5,43 @@ connbeat 5.6 or its libbeat knew is in here for ever. Defaults stand in `schema`
 found by key: `queue.mem.flush.timeout` is `QueueMemConfig.flush_timeout_seconds`.
 """
 
-import enum
-
 import msgspec
 
 from connbeat.config.kinds import (
-    Anything,
     Boolean,
     BooleanOrAuto,
     Choice,
     Duration,
     Fields,
-    FileName,
     Integer,
-    Kind,
     Permissions,
     Size,
     Text,
     TextList,
 )
+from connbeat.config.option import Option, Status, known
+from connbeat.config.outputs.elasticsearch import SETUP
+from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sections
 from connbeat.config.schema import (
     ConnbeatConfig,
+    DeadLetterConfig,
     LoggingConfig,
-    OutputConsoleConfig,
-    OutputFileConfig,
     PathConfig,
+    QueueDiskConfig,
     QueueMemConfig,
     Settings,
 )
 
-
-class Status(enum.Enum):
-    """What setting an option leads to."""
-
-    USED = "used"
-    IGNORED = "not built yet; accepted with a warning"
-    REFUSED = "not built yet; refused, because ignoring it would change what is delivered"
-    OBSOLETE = "has no meaning any more; accepted with a warning"
-
-
-class Option(msgspec.Struct, frozen=True):
-    """One row. `text` is the description; of what is not used, what applies instead."""
-
-    key: str
-    kind: Kind
-    text: str
-    status: Status = Status.USED
-
-
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "connbeat": ConnbeatConfig,
-    "output.console": OutputConsoleConfig,
-    "output.file": OutputFileConfig,
+    **output_sections(),
+    "dead_letter": DeadLetterConfig,
     "queue.mem": QueueMemConfig,
+    "queue.disk": QueueDiskConfig,
     "logging": LoggingConfig,
     "path": PathConfig,
 }
-BUILT_OUTPUTS = ("console", "file")
-LATER_OUTPUTS = ("elasticsearch", "http", "kafka", "logstash", "redis")
+BUILT_OUTPUTS = tuple(OUTPUTS)
 
 _BOOLEAN = Boolean()
 _TEXT = Text()
@@ -130,27 +109,20 @@ _USED = (
         Integer(1, 10_000_000),
         "Connections held at once; more are counted and left out.",
     ),
+    *output_options(),
     Option(
-        "output.console.enabled",
+        "dead_letter.enabled",
         _BOOLEAN,
-        "Write events to stdout. On when no output is configured.",
+        "Keep the events that an output gave up, each with the reason, in a file an output.",
     ),
-    Option("output.console.pretty", _BOOLEAN, "Indent the JSON: one event on many lines."),
+    Option("dead_letter.path", _TEXT, "Their directory; `${path.data}/dead_letter` by default."),
     Option(
-        "output.file.enabled",
-        _BOOLEAN,
-        "Write events to files. On when the section has any key.",
-    ),
-    Option("output.file.path", _TEXT, "The directory. Required."),
-    Option("output.file.filename", FileName(), "The file's name; older ones get `.1`, `.2`, ..."),
-    Option(
-        "output.file.rotate_every_kb",
+        "dead_letter.rotate_every_kb",
         Integer(1, 1_000_000_000),
         "Begin a new file when this many KiB are full.",
     ),
-    Option("output.file.number_of_files", Integer(2, 1024), "Files kept, the oldest goes."),
-    Option("output.file.permissions", Permissions(), "Mode of new files."),
-    Option("output.file.rotate_on_startup", _BOOLEAN, "Begin a new file at every start."),
+    Option("dead_letter.number_of_files", Integer(2, 1024), "Files kept, the oldest goes."),
+    Option("dead_letter.permissions", Permissions(), "Mode of new files."),
     Option(
         "queue.mem.events",
         Integer(1, 100_000_000),
@@ -168,6 +140,37 @@ _USED = (
     ),
     Option("queue.mem.flush.timeout", Duration(), "Send after this time, however few wait."),
     Option(
+        "queue.disk.enabled",
+        _BOOLEAN,
+        "Events wait on disk, for all outputs in one place. On when the section has any key.",
+    ),
+    Option(
+        "queue.disk.path",
+        _TEXT,
+        "The directory, of one agent alone; `${path.data}/spool` by default.",
+    ),
+    Option(
+        "queue.disk.max_size",
+        Size(10_000_000, 64 * 1024**4, or_zero=True),
+        "What it may take on disk, 0 for as much as there is. At the limit the oldest events go,"
+        " counted for each output that loses them.",
+    ),
+    Option(
+        "queue.disk.write_ahead",
+        Integer(1, 100_000_000),
+        "Events that may wait in memory for the disk. When full, the oldest goes, counted.",
+    ),
+    Option(
+        "queue.disk.retry_interval",
+        Duration(low=0.01),
+        "How soon a disk that takes nothing (full, say) is tried again; doubles with each try.",
+    ),
+    Option(
+        "queue.disk.max_retry_interval",
+        Duration(low=0.01),
+        "The longest time between two tries.",
+    ),
+    Option(
         "logging.level",
         Choice("critical", "error", "warning", "info", "debug"),
         "How much the log says: `critical`, `error`, `warning`, `info` or `debug`.",
@@ -182,46 +185,31 @@ _USED = (
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),
 )
 
-
-def _later(status: Status, text: str, prefix: str, names: str) -> tuple[Option, ...]:
-    """Keys that are known and not looked into."""
-    return tuple(Option(prefix + name, Anything(), text, status) for name in names.split())
-
-
 _LOG_FILES = "The log goes to stderr."
 _OTHERS = (
-    *_later(Status.REFUSED, "Events are reported as they are.", "", "processors"),
-    *_later(Status.REFUSED, "Events wait in memory.", "queue.", "disk"),
-    *(
-        option
-        for output in BUILT_OUTPUTS
-        for option in (
-            *_later(Status.REFUSED, "Events are JSON.", f"output.{output}.", "codec"),
-            *_later(Status.REFUSED, "queue.mem is for all outputs.", f"output.{output}.", "queue"),
-            *_later(
-                Status.OBSOLETE,
-                "queue.mem.flush says when events are sent.",
-                f"output.{output}.",
-                "bulk_max_size flush_interval",
-            ),
-        )
+    *known(Status.REFUSED, "Events are reported as they are.", "", "processors"),
+    *known(
+        Status.OBSOLETE,
+        "The disk queue is one database; it needs no such setting.",
+        "queue.disk.",
+        "segment_size read_ahead use_compression",
     ),
-    *_later(Status.IGNORED, "There is no monitoring endpoint.", "http.", "enabled host port pprof"),
-    *_later(Status.IGNORED, _LOG_FILES, "logging.", "to_files to_syslog"),
-    *_later(
+    *known(Status.IGNORED, "There is no monitoring endpoint.", "http.", "enabled host port pprof"),
+    *known(Status.IGNORED, _LOG_FILES, "logging.", "to_files to_syslog"),
+    *known(
         Status.IGNORED,
         _LOG_FILES,
         "logging.files.",
         "path name rotateeverybytes keepfiles permissions interval rotateonstartup",
     ),
-    *_later(Status.IGNORED, "Nothing is set up in advance.", "", "setup"),
-    *_later(Status.OBSOLETE, "queue.mem.events is the limit.", "", "queue_size bulk_queue_size"),
-    *_later(Status.OBSOLETE, "The agent uses one core.", "", "max_procs"),
-    *_later(
+    *SETUP,
+    *known(Status.OBSOLETE, "queue.mem.events is the limit.", "", "queue_size bulk_queue_size"),
+    *known(Status.OBSOLETE, "The agent uses one core.", "", "max_procs"),
+    *known(
         Status.OBSOLETE, "There is no topology map.", "", "refresh_topology_freq topology_expire"
     ),
-    *_later(Status.OBSOLETE, "There is no GeoIP look-up.", "geoip.", "paths"),
-    *_later(
+    *known(Status.OBSOLETE, "There is no GeoIP look-up.", "geoip.", "paths"),
+    *known(
         Status.OBSOLETE,
         "There are no dashboards to load.",
         "dashboards.",
@@ -229,44 +217,8 @@ _OTHERS = (
         " only_dashboards only_index",
     ),
 )
-_ANY_OUTPUT = (
-    "enabled hosts worker bulk_max_size flush_interval max_retries timeout loadbalance queue"
-)
-_ANY_TLS = (
-    "enabled verification_mode supported_protocols certificate_authorities certificate key"
-    " key_passphrase cipher_suites curve_types renegotiation"
-)
-_BACKOFF = " backoff.init backoff.max"
-_LATER_OUTPUT_KEYS = {
-    "elasticsearch": "protocol path username password api_key parameters headers proxy_url index"
-    " indices pipeline pipelines compression_level escape_html idle_connection_timeout"
-    " non_indexable_policy preset allow_older_versions save_topology template.enabled"
-    " template.name template.path template.overwrite template.versions.2x.enabled"
-    " template.versions.2x.path template.versions.6x.enabled template.versions.6x.path" + _BACKOFF,
-    "http": "protocol path parameters username password headers proxy_url compression_level batch"
-    + _BACKOFF,
-    "kafka": "topic topics key partition version username password sasl required_acks compression"
-    " compression_level max_message_bytes broker_timeout channel_buffer_size keep_alive client_id"
-    " metadata headers codec bulk_flush_frequency" + _BACKOFF,
-    "logstash": "port compression_level pipelining slow_start ttl index proxy_url"
-    " proxy_use_local_resolver escape_html" + _BACKOFF,
-    "redis": "port key keys index db datatype username password proxy_url proxy_use_local_resolver"
-    " codec host_topology password_topology db_topology" + _BACKOFF,
-}
-_OUTPUTS_TO_COME = tuple(
-    option
-    for output in LATER_OUTPUTS
-    for names, below in (
-        (f"{_ANY_OUTPUT} {_LATER_OUTPUT_KEYS[output]}", ""),
-        (_ANY_TLS, "ssl."),
-        *(((_ANY_TLS, "tls."),) if output == "http" else ()),
-    )
-    for option in _later(Status.REFUSED, "", f"output.{output}.{below}", names)
-)
 
-OPTIONS: dict[str, Option] = {
-    option.key: option for option in (*_USED, *_OTHERS, *_OUTPUTS_TO_COME)
-}
+OPTIONS: dict[str, Option] = {option.key: option for option in (*_USED, *_OTHERS)}
 SECTION_NAMES: frozenset[str] = frozenset(
     key[:dot] for key in OPTIONS for dot, letter in enumerate(key) if letter == "."
 )

@@ -5,9 +5,12 @@ Names are those of the options; a duration or a size says its unit here, never i
 two together. A default stands here and nowhere else.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+
+from connbeat.outputs.configuration import OutputConfig
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
 DockerUse = bool | Literal["auto"]
@@ -32,21 +35,17 @@ class ConnbeatConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 200_000
 
 
-class OutputConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`output.console`: one document a line on stdout."""
+class DeadLetterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`dead_letter`: where events go that an output gave up, with the reason.
 
-    pretty: bool = False
+    `path` is "" for `dead_letter` below `path.data`; each output has a file of its own in it.
+    """
 
-
-class OutputFileConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`output.file`: one document a line in files that are rotated by size."""
-
-    path: str
-    filename: str = "connbeat"
+    enabled: bool = True
+    path: str = ""
     rotate_every_kb: int = 10_240
     number_of_files: int = 7
     permissions: int = 0o600
-    rotate_on_startup: bool = True
 
 
 class QueueMemConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +57,20 @@ class QueueMemConfig(msgspec.Struct, frozen=True, kw_only=True):
     flush_min_events: int = 1600
     # libbeat says 10s today; 5.6 flushed every second, and who looks at a console expects that.
     flush_timeout_seconds: float = 1.0
+
+
+class QueueDiskConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`queue.disk`: one spool on disk for all outputs, in place of `queue.mem`.
+
+    `path` is "" for `spool` below `path.data`, `max_size` 0 is without limit.
+    """
+
+    enabled: bool = False
+    path: str = ""
+    max_size: int = 10_000_000_000
+    write_ahead: int = 65_536
+    retry_interval_seconds: float = 1.0
+    max_retry_interval_seconds: float = 30.0
 
 
 class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +95,8 @@ class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration.
 
-    `name` is "" for the host's own name. An output that is None is off; there is always one that
-    is on, if only the console. `fields` holds plain JSON values.
+    `name` is "" for the host's own name. `outputs` has those that are on, by name; there is always
+    one, if only the console. `fields` holds plain JSON values.
     """
 
     name: str = ""
@@ -92,8 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fields_under_root: bool = False
     shutdown_timeout_seconds: float = 10.0
     connbeat: ConnbeatConfig = ConnbeatConfig()
-    output_console: OutputConsoleConfig | None = None
-    output_file: OutputFileConfig | None = None
+    outputs: Mapping[str, OutputConfig] = {}
+    dead_letter: DeadLetterConfig = DeadLetterConfig()
     queue_mem: QueueMemConfig = QueueMemConfig()
+    queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
     path: PathConfig = PathConfig()

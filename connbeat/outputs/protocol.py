@@ -1,8 +1,46 @@
 """What every output promises."""
 
+import enum
+from collections.abc import Iterator
 from typing import Protocol
 
+import msgspec
+
+from connbeat.clock import Clock
 from connbeat.model.batches import Batch, Outcome
+from connbeat.telemetry.metrics import Metrics
+
+
+class OutputContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output may know of the agent it belongs to."""
+
+    clock: Clock
+    metrics: Metrics
+    name: str  # `name` of the configuration, otherwise the host's
+    hostname: str
+    version: str
+
+
+class Step(enum.StrEnum):
+    """The steps to a destination, in their order."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    TALK = "talk"
+    WRITE = "write"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of `connbeat test output`: what was tried, at what, and how it went.
+
+    `error` is "" where it worked, and then `detail` says what was found (an address, a version).
+    """
+
+    step: Step
+    target: str
+    error: str = ""
+    detail: str = ""
 
 
 class Output(Protocol):
@@ -21,7 +59,7 @@ class Output(Protocol):
         """Make ready what can be made ready now; changes nothing that is there already.
 
         Raises `Permanent` if it can never work as it is configured, with a message for the user,
-        and `Transient` if it may later: `send` then opens by itself. `test output` is this call.
+        and `Transient` if it may later: `send` then opens by itself.
         """
         ...
 
@@ -40,4 +78,13 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Let go of everything. Never raises; closing twice is harmless."""
+        ...
+
+    def checks(self) -> Iterator[Check]:
+        """`connbeat test output`: one step after the other, each told as soon as it is known.
+
+        No event is sent; what has to be written to know that writing is allowed is taken back.
+        After a step that failed come no more of the same target. Never raises; called on an
+        output that was not opened, instead of everything else.
+        """
         ...

@@ -12,10 +12,8 @@ from collections.abc import Sequence
 
 from connbeat.clock import Clock
 from connbeat.model.batches import Batch, Event, Outcome
-from connbeat.telemetry.log import RateLimited
+from connbeat.queue.drops import QUEUE_FULL, Drops
 from connbeat.telemetry.metrics import Metric, Metrics
-
-QUEUE_FULL = "queue_full"
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,7 @@ class MemoryQueue:
             raise ValueError("max_events and max_bytes must be at least 1")
         self._output = output
         self._metrics = metrics
-        self._lines = RateLimited(_log, clock)
+        self._drops = Drops(_log, metrics, clock)
         self._max_events = max_events
         self._max_bytes = max_bytes
         # The condition guards everything below.
@@ -54,7 +52,7 @@ class MemoryQueue:
                 dropped = self._drop_oldest()
                 self._publish()
         if dropped:
-            self._count(dropped, reason)
+            self._drops.count(self._output, reason, dropped)
 
     def lease(
         self, max_events: int, *, min_events: int = 1, flush_seconds: float = 0.0
@@ -99,7 +97,7 @@ class MemoryQueue:
             self._events = self._bytes = 0
             self._publish()
         if remaining:
-            self._count(remaining, reason)
+            self._drops.count(self._output, reason, remaining)
         return remaining
 
     def __len__(self) -> int:
@@ -137,19 +135,6 @@ class MemoryQueue:
         self._metrics.set(Metric.QUEUE_EVENTS, self._events, output=self._output)
         self._metrics.set(Metric.QUEUE_BYTES, self._bytes, output=self._output)
         self._changed.notify_all()
-
-    def _count(self, dropped: int, reason: str) -> None:
-        """Outside the lock: a log that blocks must not hold up the other side."""
-        labels = {"output": self._output, "reason": reason}
-        self._metrics.add(Metric.EVENTS_DROPPED, dropped, **labels)
-        self._lines.error(
-            "Events left the queue unsent and are lost. output=%s reason=%s count=%d total=%d",
-            self._output,
-            reason,
-            dropped,
-            self._metrics.get(Metric.EVENTS_DROPPED, **labels),
-            key=reason,
-        )
 
 
 def _staying(events: tuple[Event, ...], outcome: Outcome) -> tuple[Event, ...]:

@@ -16,7 +16,8 @@ class Intake(Protocol):
     def put(self, events: Sequence[Event]) -> None:
         """Take the events, in this order. Never blocks on an output or a disk, never raises.
 
-        What does not fit costs the oldest events that are not under lease; each is counted.
+        What does not fit costs the oldest events that are not under lease; each is counted. A queue
+        on disk takes them in memory first, and lets nobody lease what is not synced yet.
         """
         ...
 
@@ -35,8 +36,9 @@ class Queue(Protocol):
         """The oldest events that are not under lease, at most `max_events`.
 
         Waits for the first event without limit, then at most `flush_seconds` for `min_events` of
-        them. With `min_events` 0 it does not wait. None if nothing is there: the queue is empty
-        (`min_events` 0), closed, or `wake` was called.
+        them. With `min_events` 0 it does not wait, but for the disk: it gives what was put before.
+        None if nothing is there: the queue is empty (`min_events` 0), closed, its disk gives
+        nothing now, or `wake` was called.
         """
         ...
 
@@ -45,7 +47,8 @@ class Queue(Protocol):
 
         An event that the outcome does not name stays, so a mistake of an output sends it again.
         The order of what stays is that of the batch. False, and nothing changes, if the lease is
-        over already because the queue was closed.
+        over already because the queue was closed. On disk it is known a moment later, without
+        anybody waiting: a crash before that sends the events again.
         """
         ...
 

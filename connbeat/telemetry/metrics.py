@@ -156,6 +156,21 @@ class Metric(enum.Enum):
     # queue and delivery
     QUEUE_EVENTS = _gauge("connbeat_queue_events", "Events waiting, by output.", "output")
     QUEUE_BYTES = _gauge("connbeat_queue_bytes", "Bytes waiting, by output.", "output")
+    SPOOL_BYTES = _gauge("connbeat_spool_bytes", "What the spool takes on disk, with its log.")
+    SPOOL_EVENTS_WRITTEN = _counter(
+        "connbeat_spool_events_written_total", "Events written to the spool and synced."
+    )
+    SPOOL_COMMITS = _counter("connbeat_spool_commits_total", "Transactions of the spool.")
+    SPOOL_COMMIT_SECONDS = _counter(
+        "connbeat_spool_commit_seconds_total",
+        "Time these took, with the sync; near a second each second, the disk is too slow.",
+    )
+    SPOOL_FAILURES = _counter(
+        "connbeat_spool_failures_total",
+        "Times the spool could not be written or read, by reason: disk_full, disk_error or"
+        " spool_damaged. Events then wait in memory; the log says more.",
+        "reason",
+    )
     EVENTS_DELIVERED = _counter(
         "connbeat_output_events_delivered_total", "Events the output took.", "output"
     )
@@ -167,6 +182,16 @@ class Metric(enum.Enum):
         "Events given up: lost. The reason says why and the log has the first of each.",
         "output",
         "reason",
+    )
+    EVENTS_FILTERED = _counter(
+        "connbeat_output_events_filtered_total",
+        "Events not meant for the output: its `when` did not fit.",
+        "output",
+    )
+    DEAD_LETTERS = _counter(
+        "connbeat_output_dead_letters_total",
+        "Of the events given up, how many went to the output's dead letter file.",
+        "output",
     )
     OUTPUT_FAILURES = _counter(
         "connbeat_output_failures_total",

@@ -1,12 +1,14 @@
 """What every queue promises (connbeat/queue/protocol.py), held against each of them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from connbeat.model.batches import Batch, Drop, Outcome
+from connbeat.model.batches import Batch, Drop, Event, Outcome
+from connbeat.queue.disk import DiskPlace, DiskPolicy, DiskQueue
 from connbeat.queue.memory import MemoryQueue
 from connbeat.queue.protocol import Intake, Queue
 from connbeat.telemetry.metrics import Metrics
@@ -20,20 +22,54 @@ class Place(Intake, Queue, Protocol):
     """Both sides of one queue."""
 
 
-def in_memory() -> Place:
+class OnDisk:
+    """The place of the only output of a spool, with the spool's intake in front of it."""
+
+    def __init__(self, directory: Path) -> None:
+        policy = DiskPolicy(commit_seconds=0.001)
+        self._spool = DiskQueue(directory, ["out"], policy, metrics=Metrics(), clock=FakeClock())
+        self._spool.start()
+        self._place: DiskPlace = self._spool.place("out")
+        self.lease, self.settle = self._place.lease, self._place.settle
+        self.wake, self.close = self._place.wake, self._place.close
+
+    def put(self, put: Sequence[Event]) -> None:
+        self._spool.put(put)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    @property
+    def size_bytes(self) -> int:
+        return self._place.size_bytes
+
+    def end(self) -> None:
+        self._spool.close()
+
+
+def in_memory(_: Path) -> Place:
     return MemoryQueue("out", Metrics(), FakeClock(), max_events=10_000, max_bytes=1 << 20)
 
 
-@pytest.fixture(params=[in_memory])
-def queue(request: pytest.FixtureRequest) -> Iterator[Place]:
-    place: Place = request.param()
+@pytest.fixture(params=[in_memory, OnDisk])
+def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    place: Place = request.param(tmp_path)
     yield place
     place.close("test")
+    if isinstance(place, OnDisk):
+        place.end()
 
 
 def take(queue: Queue, max_events: int = 1000) -> list[str]:
     batch = queue.lease(max_events, min_events=0)
     return ids(batch.events) if batch else []
+
+
+def put_back(queue: Queue) -> None:
+    """Lease what is there and give it back: from now on it is there also on disk."""
+    batch = queue.lease(1000)
+    assert batch is not None
+    queue.settle(batch, Outcome(retry=batch.events))
 
 
 def in_thread(call: Callable[[], Batch | None]) -> Callable[[], Batch | None]:
@@ -127,6 +163,7 @@ def test_waking_ends_the_wait_for_the_first_event(queue: Place) -> None:
 
 def test_waking_ends_the_wait_for_more_and_gives_what_is_there(queue: Place) -> None:
     queue.put(events(1))
+    put_back(queue)
     result = in_thread(lambda: queue.lease(10, min_events=3, flush_seconds=PATIENCE * 2))
     queue.wake()
     batch = result()

@@ -10,17 +10,24 @@ import os
 import select
 import sys
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate
 
 import msgspec
 
 from connbeat.errors import Permanent, Transient
 from connbeat.model.batches import Batch, Event, Outcome
+from connbeat.outputs.console.config import ConsoleConfig
+from connbeat.outputs.protocol import Check, OutputContext, Step
 
 STDOUT = 1
 
 # Everything else (a reader gone, a terminal hung up, a bad descriptor) does not come back.
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.ENOBUFS}
+
+
+def build(config: ConsoleConfig, _: OutputContext) -> "ConsoleOutput":
+    return ConsoleOutput(pretty=config.pretty)
 
 
 class ConsoleOutput:
@@ -67,6 +74,14 @@ class ConsoleOutput:
 
     def close(self) -> None:
         """Nothing to do, as for `reopen`."""
+
+    def checks(self) -> Iterator[Check]:
+        try:
+            self.open()
+        except Permanent as error:
+            yield Check(step=Step.WRITE, target="stdout", error=str(error))
+        else:
+            yield Check(step=Step.WRITE, target="stdout")
 
     def _line(self, event: Event) -> bytes:
         if not self._pretty:

@@ -11,14 +11,16 @@ import logging
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
-from connbeat.errors import Permanent, Transient
+from connbeat.errors import OutputError, Permanent, Transient
 from connbeat.model.batches import Batch, Event, Outcome
+from connbeat.outputs.file.config import FileConfig
 from connbeat.outputs.file.rotation import Rotation, count_fitting, plan_shift
+from connbeat.outputs.protocol import Check, OutputContext, Step
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,17 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}
 # How far back to look for the beginning of a half line; longer than any document.
 _TAIL_BYTES = 1 << 20
+
+
+def build(config: FileConfig, _: OutputContext) -> "FileOutput":
+    rotation = Rotation(
+        max_bytes=config.rotate_every_kb * 1024,
+        number_of_files=config.number_of_files,
+        on_startup=config.rotate_on_startup,
+    )
+    return FileOutput(
+        Path(config.path), config.filename, rotation=rotation, permissions=config.permissions
+    )
 
 
 class FileOutput:
@@ -89,6 +102,20 @@ class FileOutput:
                 error,
             )
         self._fd = -1
+
+    def checks(self) -> Iterator[Check]:
+        paths = (self._path, self._directory, *self._directory.parents)
+        absent = [path for path in paths if not path.exists()]
+        try:
+            self.open()
+        except OutputError as error:
+            yield Check(step=Step.WRITE, target=str(self._path), error=str(error))
+            return
+        self.close()
+        with suppress(OSError):  # nobody expects a test to leave anything behind
+            for path in absent:
+                path.rmdir() if path.is_dir() else path.unlink()
+        yield Check(step=Step.WRITE, target=str(self._path))
 
     def _describe(self, error: OSError) -> str:
         return f"cannot write to {self._path}: {error.strerror or error}"

@@ -4,17 +4,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connbeat.agent.build import build_documents, build_outputs, capture_policy
+from connbeat.agent.build import build_documents, capture_policy
 from connbeat.capture.ladder import Rung
 from connbeat.config.schema import (
     Capture,
     ConnbeatConfig,
-    OutputConsoleConfig,
-    OutputFileConfig,
     Settings,
 )
 from tests.builders import HOST_NETNS, connection_report, process
-from tests.deliveries import batch, event
 
 #: Nothing here asks a resolver.
 ENVIRON = {"DOCKERHOST_HOSTNAME": "dh", "DOCKERHOST_IP": "127.0.1.1"}
@@ -76,21 +73,3 @@ def test_redaction_can_be_switched_off() -> None:
     shown = document(Settings(connbeat=ConnbeatConfig(redact=False)))["local_process"]
     assert isinstance(shown, dict)
     assert shown["cmdline"] == "app --password x"
-
-
-def test_there_is_an_output_for_every_section_that_is_on(tmp_path: Path) -> None:
-    assert list(build_outputs(Settings())) == []
-    file = OutputFileConfig(path=str(tmp_path), filename="events", permissions=0o640)
-    both = build_outputs(Settings(output_console=OutputConsoleConfig(), output_file=file))
-    assert [output.name for output in both] == ["console", "file"]
-
-
-def test_the_file_output_has_the_path_and_permissions_of_the_settings(tmp_path: Path) -> None:
-    file = OutputFileConfig(path=str(tmp_path), filename="events", permissions=0o640)
-    (output,) = build_outputs(Settings(output_file=file))
-    output.open()
-    output.send(batch(event(1)))
-    output.close()
-    written = tmp_path / "events"
-    assert written.read_bytes() == event(1).body + b"\n"
-    assert written.stat().st_mode & 0o777 == 0o640

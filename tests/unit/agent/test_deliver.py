@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
 from connbeat.agent.delivery_report import DeliveryCounts
+from connbeat.agent.filters import WhenFilter
 from connbeat.backoff import Backoff
 from connbeat.errors import Permanent, Transient
 from connbeat.model.batches import Batch, Drop, Outcome
@@ -354,3 +355,59 @@ def test_one_event_of_a_batch_is_enough_to_send() -> None:
     bench = Bench(FakeOutput())
     bench.queue.put([event(0)])
     assert bench.finish().delivered == 1
+
+
+class Kept:
+    """What became a dead letter."""
+
+    def __init__(self) -> None:
+        self.drops: list[Drop] = []
+        self.is_closed = False
+
+    def keep(self, drops: tuple[Drop, ...]) -> bool:
+        self.drops += drops
+        return True
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_what_an_output_does_not_want_leaves_the_queue_unsent() -> None:
+    policy = DeliveryPolicy(max_events=3, wanted=WhenFilter({"range": {"n": {"gte": 3}}}))
+    bench = Bench(FakeOutput(), policy)
+    bench.queue.put(events(7))
+    assert bench.finish() == DeliveryCounts(delivered=4, retried=0, dropped=0)
+    assert bench.output.sent == [["e3", "e4", "e5"], ["e6"]]
+    assert bench.metrics.get(Metric.EVENTS_FILTERED, output="fake") == 3
+    assert len(bench.queue) == 0
+
+
+def test_a_failure_keeps_what_is_wanted_and_counts_the_rest_once() -> None:
+    policy = DeliveryPolicy(wanted=WhenFilter({"equals": {"n": 1}}))
+    bench = Bench(FakeOutput(Transient("down"), Transient("down")), policy)
+    bench.queue.put(events(3))
+    assert bench.finish() == DeliveryCounts(delivered=1, retried=2, dropped=0)
+    assert bench.output.sent == [["e1"]] * 3
+    assert bench.metrics.get(Metric.EVENTS_FILTERED, output="fake") == 2
+
+
+def test_what_is_refused_or_spent_is_a_dead_letter(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+    policy = DeliveryPolicy(max_retries=0, dead_letters=kept)  # type: ignore[arg-type]  # a fake
+    bench = Bench(
+        FakeOutput(
+            lambda batch: Outcome(
+                retry=batch.events[:1], dropped=(Drop(batch.events[1], "refused", "400"),)
+            )
+        ),
+        policy,
+    )
+    bench.queue.put(events(2))
+    bench.finish()
+    assert {(drop.event.id, drop.reason) for drop in kept.drops} == {
+        ("e0", "max_retries"),
+        ("e1", "refused"),
+    }
+    assert kept.is_closed
+    assert "dead letters" in caplog.text
+    assert "are lost" not in caplog.text

@@ -38,6 +38,7 @@ def fault_of(*argv: str) -> str:
         ("--unknown-keys=warn show", Options(command="show", unknown_keys="warn")),
         ("--path.home /h --path.logs=/l", Options(paths=PathOverrides(home="/h", logs="/l"))),
         ("--json show", Options(command="show", as_json=True)),
+        ("test output --json", Options(command="test output", as_json=True)),
         ("doctor --json", Options(command="doctor", as_json=True)),
         ("--version", Options(command="version")),
         ("show --version", Options(command="version")),
@@ -81,7 +82,9 @@ def test_old_flags_without_meaning_give_a_warning_each() -> None:
 def test_a_wrong_command_line_is_one_line_with_a_hint() -> None:
     assert fault_of("shwo") == "connbeat: there is no command 'shwo', did you mean show?"
     assert fault_of("x") == "connbeat: there is no command 'x', connbeat help lists the commands"
-    assert fault_of("test") == "connbeat test: expected connbeat test config"
+    assert fault_of("test") == (
+        "connbeat test: expected connbeat test config or connbeat test output"
+    )
     assert "connbeat export config or connbeat export schema" in fault_of("export")
     assert "unrecognized arguments: --fo" in fault_of("--fo")
     assert "unrecognized arguments: --json" in fault_of("--json")

@@ -3,8 +3,12 @@ import pytest
 from connbeat.config.checking import check
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
-from connbeat.config.schema import OutputConsoleConfig, OutputFileConfig, Settings
+from connbeat.config.schema import QueueDiskConfig, Settings
 from connbeat.errors import ConfigError
+from connbeat.outputs.console.config import ConsoleConfig
+from connbeat.outputs.file.config import FileConfig
+from connbeat.outputs.http.config import HttpConfig
+from connbeat.outputs.tls_policy import TlsPolicy
 
 
 def checked(text: str, *, are_unknown_keys_faults: bool = True) -> tuple[Settings, Findings]:
@@ -45,8 +49,7 @@ def test_an_output_is_on_when_it_is_configured_and_the_console_when_none_is(
     text: str, has_console: bool, has_file: bool
 ) -> None:
     settings = settings_of(text)
-    assert (settings.output_console is not None) is has_console
-    assert (settings.output_file is not None) is has_file
+    assert ("console" in settings.outputs, "file" in settings.outputs) == (has_console, has_file)
 
 
 def test_options_arrive_in_their_fields() -> None:
@@ -59,8 +62,8 @@ def test_options_arrive_in_their_fields() -> None:
     assert settings.queue_mem.flush_timeout_seconds == 5
     assert settings.queue_mem.flush_min_events == 7
     assert (settings.logging.level, settings.logging.metrics_period_seconds) == ("debug", 60)
-    assert settings.output_console == OutputConsoleConfig(pretty=True)
-    assert settings.output_file == OutputFileConfig(
+    assert settings.outputs["console"] == ConsoleConfig(pretty=True)
+    assert settings.outputs["file"] == FileConfig(
         path="/x", permissions=0o640, rotate_on_startup=False
     )
 
@@ -77,20 +80,9 @@ def test_one_text_for_a_list_is_taken_with_a_warning() -> None:
     )
 
 
-@pytest.mark.parametrize("output", ["elasticsearch", "http", "kafka", "logstash", "redis"])
-def test_an_output_of_a_later_version_is_never_ignored(output: str) -> None:
-    assert faults_of(f"output.{output}.hosts: [a]\noutput.console.enabled: true") == (
-        (
-            f"f.yml:1: output.{output}: is not built yet in this version;"
-            f" output.{output}.enabled: false would turn it off"
-        ),
-    )
-    assert len(faults_of(f"output.{output}.enabled: maybe")) == 1
-
-
 def test_an_empty_output_beside_another_is_off_and_says_so() -> None:
     settings, findings = checked("output:\n  file.path: /x\n  console:\n")
-    assert settings.output_console is None
+    assert "console" not in settings.outputs
     assert findings.warnings == (
         (
             "f.yml:3: output.console: the section is empty, so it is off;"
@@ -155,3 +147,103 @@ def test_the_old_switch_and_the_new_word_may_not_contradict(
 def test_the_users_own_fields_are_plain_values() -> None:
     settings = settings_of("fields: {a.b: 1, c: [x, {d: off}], e: 1.5}\nfields_under_root: true")
     assert settings.fields == {"a": {"b": 1}, "c": ["x", {"d": False}], "e": 1.5}
+
+
+def test_a_section_of_an_output_arrives_with_its_tls() -> None:
+    http = settings_of(
+        "output.http:\n  hosts: [a]\n  worker: 3\n  max_retries: -1\n  backoff.max: 2m\n"
+        "  ssl: {verification_mode: NONE, certificate_authorities: [ca.pem]}\n"
+        "  when.equals.remote_port: 80\n"
+    ).outputs["http"]
+    assert http == HttpConfig(
+        hosts=("a",),
+        worker=3,
+        backoff_max_seconds=120,
+        ssl=TlsPolicy(verification_mode="none", certificate_authorities=("ca.pem",)),
+        when={"equals": {"remote_port": 80}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "tls"),
+    [
+        ("", None),
+        ("ssl:", None),
+        ("ssl.enabled: false", None),
+        ("ssl: {enabled: false, key: k}", None),
+        ("ssl.enabled: true", TlsPolicy()),
+        ("tls.verification_mode: none", TlsPolicy(verification_mode="none")),
+        ("tls: {enabled: true, certificate: c}", TlsPolicy(certificate="c")),
+    ],
+)
+def test_tls_is_on_when_its_section_has_a_key(text: str, tls: TlsPolicy | None) -> None:
+    config = settings_of(f"output.http:\n  hosts: [a]\n  {text}\n").outputs["http"]
+    assert isinstance(config, HttpConfig)
+    assert config.ssl == tls
+
+
+def test_an_alias_sets_what_it_stands_for_under_its_own_name() -> None:
+    config = settings_of("output.http: {hosts: [a], workers: 4}").outputs["http"]
+    assert isinstance(config, HttpConfig)
+    assert config.worker == 4
+    assert faults_of("output.http: {hosts: [a], workers: 0}") == (
+        "f.yml:1: output.http.workers: found '0', expected a whole number from 1 to 256",
+    )
+    assert faults_of("output.http: {hosts: [a], workers: 2, worker: 3}") == (
+        (
+            "f.yml:1: output.http.workers: found beside output.http.worker,"
+            " expected only one of the two"
+        ),
+    )
+
+
+def test_what_an_output_cannot_do_without_is_missed() -> None:
+    (fault,) = faults_of("output.http.worker: 2")
+    assert fault.startswith("f.yml:1: output.http.hosts: is missing, expected a list of hosts")
+    settings_of("output.http: {worker: 2, enabled: false}\noutput.console.enabled: true")
+
+
+def test_values_that_contradict_each_other_are_told_where_they_stand() -> None:
+    assert faults_of(
+        "output.http:\n  hosts: [a]\n  username: u\n  bearer_token: t\n  ssl.key: k\n"
+    ) == (
+        (
+            "f.yml:4: output.http.bearer_token: expected either a bearer_token or username and"
+            " password"
+        ),
+        "f.yml:5: output.http.ssl.key: found a key without ssl.certificate",
+    )
+
+
+def test_every_fault_of_a_condition_is_told_where_it_stands() -> None:
+    assert faults_of(
+        "output.file:\n  path: /x\n  when:\n    or:\n      - equals: {a: [1]}\n      - like: x\n"
+    ) == (
+        ("f.yml:5: output.file.when.or.0.equals.a: expected a text, a number, true or false"),
+        (
+            "f.yml:6: output.file.when.or.1.like: unknown condition, expected one of equals,"
+            " contains, regexp, network, range, has_fields, and, or, not"
+        ),
+    )
+
+
+def test_the_queue_is_in_memory_unless_the_disk_is_configured() -> None:
+    assert not settings_of("").queue_disk.enabled
+    assert not settings_of("queue.disk:").queue_disk.enabled
+    assert not settings_of("queue.disk: {enabled: false, max_size: 1GB}").queue_disk.enabled
+    assert settings_of("queue.disk.enabled: true").queue_disk == QueueDiskConfig(enabled=True)
+    disk = settings_of("queue.disk: {max_size: 0, path: /x, retry_interval: 2s}").queue_disk
+    assert disk == QueueDiskConfig(enabled=True, max_size=0, path="/x", retry_interval_seconds=2.0)
+
+
+def test_there_is_one_queue() -> None:
+    (fault,) = faults_of("queue.mem.events: 5\nqueue.disk.max_size: 10GB")
+    assert fault == "f.yml:2: queue.disk: found beside queue.mem, expected only one of the two"
+    settings_of("queue.mem.events: 5\nqueue.disk: {max_size: 10GB, enabled: false}")
+
+
+def test_a_disk_queue_of_libbeat_is_understood() -> None:
+    settings, findings = checked("queue.disk: {max_size: 10GB, segment_size: 1GB, read_ahead: 9}")
+    findings.raise_faults()
+    assert settings.queue_disk == QueueDiskConfig(enabled=True)
+    assert len(findings.warnings) == 2

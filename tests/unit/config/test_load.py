@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from connbeat.config.load import Loaded, Sources, load
 from connbeat.config.options import OPTIONS, SECTION_NAMES
-from connbeat.config.schema import OutputConsoleConfig, OutputFileConfig, Settings
+from connbeat.config.schema import Settings
 from connbeat.errors import ConfigError
+from connbeat.outputs.console.config import ConsoleConfig
+from connbeat.outputs.file.config import FileConfig
 from tests.unit.config.goldens import DATA, assert_golden
 
 BROKEN = sorted((DATA / "broken").glob("*.yml"))
@@ -65,14 +67,14 @@ output.file:
 
     assert settings.connbeat.enable_docker is True
     assert settings.connbeat.enable_local_connections is False
-    assert settings.output_file == OutputFileConfig(path="/tmp/output", rotate_every_kb=1000)
-    assert settings.output_console is None
+    assert settings.outputs["file"] == FileConfig(path="/tmp/output", rotate_every_kb=1000)
+    assert "console" not in settings.outputs
 
 
 def test_nothing_at_all_is_the_defaults_on_the_console(tmp_path: Path) -> None:
     loaded = load_text("", tmp_path)
 
-    assert loaded.settings.output_console == OutputConsoleConfig()
+    assert loaded.settings.outputs["console"] == ConsoleConfig()
     assert loaded.settings.connbeat == Settings().connbeat
     assert loaded.warnings == ()
 
@@ -131,7 +133,7 @@ def test_paths_of_the_command_line_win_and_can_be_referred_to(tmp_path: Path) ->
 
     assert settings.path.home == settings.path.config == "/srv/${literal}"
     assert settings.path.data == "/srv/${literal}/data"
-    assert settings.output_file == OutputFileConfig(path="/srv/${literal}/data/logs")
+    assert settings.outputs["file"] == FileConfig(path="/srv/${literal}/data/logs")
 
 
 def test_a_path_without_value_is_the_default(tmp_path: Path) -> None:
@@ -225,6 +227,6 @@ def _settings_or_config_error(
     try:
         settings = load(sources, environment).settings
     except ConfigError as error:
-        settings, faults = Settings(output_console=OutputConsoleConfig()), error.faults
+        settings, faults = Settings(outputs={"console": ConsoleConfig()}), error.faults
     assert all(fault.isprintable() for fault in faults)
-    assert settings.output_console or settings.output_file
+    assert settings.outputs

@@ -4,8 +4,12 @@ from connbeat.config.masking import masked
 
 
 @pytest.mark.parametrize(
-    "key", ["password", "key_passphrase", "api_key", "apikey", "auth_token", "client_secret", "key"]
-)
+    "key",
+    [
+        "password", "key_passphrase", "api_key", "apikey", "auth_token", "client_secret", "key",
+        "ssl.key.pem", "sasl.oauthbearer.config",
+    ],
+)  # fmt: skip
 def test_what_a_secret_key_holds_is_masked(key: str) -> None:
     data = {"output": {"x": {key: "hunter2", f"{key}s": [1]}}}
     assert "hunter2" not in str(masked(data))

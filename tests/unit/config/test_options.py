@@ -1,12 +1,13 @@
+import re
+
 import msgspec
 import pytest
 
+from connbeat.config.option import Option, Status
 from connbeat.config.options import (
     OPTIONS,
     SECTION_NAMES,
     SECTIONS,
-    Option,
-    Status,
     attribute_of,
     default_of,
     section_of,
@@ -14,9 +15,10 @@ from connbeat.config.options import (
 from connbeat.config.schema import Settings
 from connbeat.config.tree import Place, plain_node
 
+OUTPUT_SWITCH = re.compile(r"output\.\w+\.(ssl\.)?enabled")
 USED = [option for option in OPTIONS.values() if option.status is Status.USED]
 # Whether an output is on is whether its section is there; the other fields are the sections.
-WITHOUT_FIELD = {"output.console.enabled", "output.file.enabled"}
+WITHOUT_FIELD = {option.key for option in USED if OUTPUT_SWITCH.fullmatch(option.key)}
 
 
 def test_every_option_that_is_used_has_its_field_and_every_field_its_option() -> None:
@@ -26,9 +28,24 @@ def test_every_option_that_is_used_has_its_field_and_every_field_its_option() ->
         for name, struct in structs.items()
         for field in msgspec.structs.fields(struct)
     }
-    sections = {("", name.replace(".", "_")) for name in SECTIONS}
+    sections = {("", name.replace(".", "_")) for name in SECTIONS} | {("", "outputs")}
+    sections |= {(name.removesuffix(".ssl"), "ssl") for name in SECTIONS if name.endswith(".ssl")}
     options = {(section_of(o), attribute_of(o)) for o in USED if o.key not in WITHOUT_FIELD}
-    assert options == fields - sections
+    # A shared option that one output cannot have is known there, and not used.
+    unused = {
+        (section_of(o), attribute_of(o) + suffix)
+        for o in OPTIONS.values()
+        if o.status is not Status.USED and section_of(o).startswith("output.")
+        for suffix in ("", "_seconds")
+    }
+    assert options - (fields - sections) == set()
+    assert fields - sections - unused == options - unused
+
+
+def test_an_alias_stands_for_an_option_that_is_used() -> None:
+    aliases = [option for option in OPTIONS.values() if option.status is Status.ALIAS]
+    assert aliases
+    assert {OPTIONS[option.stands_for].status for option in aliases} == {Status.USED}
 
 
 @pytest.mark.parametrize("option", USED, ids=lambda option: option.key)
@@ -72,7 +89,7 @@ output.elasticsearch.template.path output.elasticsearch.template.overwrite
 output.elasticsearch.template.versions.2x.enabled output.elasticsearch.template.versions.2x.path
 output.elasticsearch.template.versions.6x.enabled output.elasticsearch.template.versions.6x.path
 output.kafka.hosts output.kafka.ssl.key output.kafka.timeout output.kafka.worker
-output.kafka.metadata output.kafka.key output.kafka.topic output.kafka.topics
+output.kafka.metadata.retry.max output.kafka.key output.kafka.topic output.kafka.topics
 output.kafka.partition output.kafka.keep_alive output.kafka.max_message_bytes
 output.kafka.required_acks output.kafka.broker_timeout output.kafka.compression
 output.kafka.version output.kafka.max_retries output.kafka.client_id

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connbeat.model.batches import Batch, Drop, Event, Outcome
-from connbeat.queue.memory import QUEUE_FULL, MemoryQueue
+from connbeat.queue.drops import QUEUE_FULL
+from connbeat.queue.memory import MemoryQueue
 from connbeat.telemetry.metrics import Metric, Metrics
 from tests.deliveries import FakeClock, event, events, ids
 

@@ -151,3 +151,13 @@ def test_whatever_the_disk_does_every_event_stands_there_once(
     os.close(console._fd)
     text = path.read_text()
     assert text == "".join(console._line(one).decode() for one in put)
+
+
+def test_checks_say_whether_there_is_a_stdout() -> None:
+    pipe = Pipe()
+    assert [check.error for check in ConsoleOutput(fd=pipe.fd).checks()] == [""]
+    number = pipe.fd
+    pipe.writer.close()
+    (check,) = ConsoleOutput(fd=number).checks()
+    assert "stdout cannot be used" in check.error
+    pipe.reader.close()

@@ -294,3 +294,22 @@ def test_whatever_the_disk_does_every_event_stands_there_once(
     assert all_lines(directory) == [one.body for one in put]
     for path in directory.iterdir():
         assert path.stat().st_size <= max_bytes or len(lines(path)) == 1
+
+
+def test_checks_leave_nothing_behind(tmp_path: Path) -> None:
+    (check,) = FileOutput(tmp_path / "a" / "b", "connbeat").checks()
+    assert (check.target, check.error) == (f"{tmp_path}/a/b/connbeat", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checks_touch_nothing_that_is_there(output: FileOutput, tmp_path: Path) -> None:
+    output.send(batch(*events(2)))
+    output.close()
+    assert [check.error for check in FileOutput(tmp_path, "connbeat").checks()] == [""]
+    assert all_lines(tmp_path) == bodies(events(2))
+
+
+def test_checks_say_why_it_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (check,) = FileOutput(tmp_path / "file", "connbeat").checks()
+    assert "Not a directory" in check.error

@@ -1,0 +1,195 @@
+"""Conditions over documents, `when: {equals: {remote_port: 80}}`, as libbeat has them. Pure.
+
+Compiled once, from plain configuration data, to a function. Where a condition names several
+fields, all of them have to agree; of a list in the document one item is enough. A field that is
+not there fits nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from connbeat.model.documents import Document, field_value
+from connbeat.model.networks import network_test
+
+Condition = Callable[[Document], bool]
+_Test = Callable[[object], bool]
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "gt": lambda value, limit: value > limit,
+    "gte": lambda value, limit: value >= limit,
+    "lt": lambda value, limit: value < limit,
+    "lte": lambda value, limit: value <= limit,
+}
+
+
+class ConditionError(ValueError):
+    """What is wrong with a condition: every fault, as its dotted place and what it is."""
+
+    def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"{place}: {text}" if place else text for place, text in faults))
+        self.faults = faults
+
+
+def parse_condition(data: object) -> Condition:
+    """Mappings, lists and scalars to a function. Raises ConditionError with all faults."""
+    compiler = _Compiler()
+    condition = compiler.condition(data, "")
+    if compiler.faults:
+        raise ConditionError(tuple(compiler.faults))
+    return condition
+
+
+class _Compiler:
+    """Goes through the data once and notes what is wrong; its result is then of no use."""
+
+    def __init__(self) -> None:
+        self.faults: list[tuple[str, str]] = []
+        self._fields: dict[str, Callable[[object, str], _Test]] = {
+            "equals": self._equals,
+            "contains": self._contains,
+            "regexp": self._regexp,
+            "network": self._network,
+        }
+
+    def condition(self, data: object, place: str) -> Condition:
+        names = (*self._fields, "range", "has_fields", "and", "or", "not")
+        if not isinstance(data, Mapping) or len(data) != 1:
+            found = f"{len(data)} keys" if isinstance(data, Mapping) else "no section"
+            return self._fault(place, f"found {found}, expected one of {', '.join(names)}")
+        ((name, inside),) = data.items()
+        below = _below(place, name)
+        if name in self._fields:
+            return self._each_field(self._fields[name], inside, below)
+        if name not in names:
+            return self._fault(below, f"unknown condition, expected one of {', '.join(names)}")
+        compilers = {
+            "range": self._range,
+            "has_fields": self._has_fields,
+            "and": self._and,
+            "or": self._or,
+            "not": self._not,
+        }
+        return compilers[name](inside, below)
+
+    # ------------------------------------------------------------------ of one field
+    def _each_field(
+        self, test_of: Callable[[object, str], _Test], inside: object, place: str
+    ) -> Condition:
+        fields = tuple(
+            (name, test_of(value, _below(place, name))) for name, value in _leaves(inside)
+        )
+        if not fields:
+            return self._fault(place, "expected fields with values")
+        return lambda document: all(test(field_value(document, name)) for name, test in fields)
+
+    def _equals(self, wanted: object, place: str) -> _Test:
+        if isinstance(wanted, bool):
+            return lambda value: value is wanted
+        if isinstance(wanted, int | float):
+            return lambda value: not isinstance(value, bool) and value == wanted
+        if isinstance(wanted, str):
+            return lambda value: value == wanted
+        return self._no_test(place, "expected a text, a number, true or false")
+
+    def _contains(self, wanted: object, place: str) -> _Test:
+        if not _is_single(wanted):
+            return self._no_test(place, "expected a text")
+        text = str(wanted)
+        return lambda value: any(text in one for one in _texts(value))
+
+    def _regexp(self, wanted: object, place: str) -> _Test:
+        if not _is_single(wanted):
+            return self._no_test(place, "expected a regular expression")
+        try:
+            search = re.compile(str(wanted)).search
+        except re.error as error:
+            return self._no_test(place, f"found {wanted!r}, no regular expression: {error}")
+        return lambda value: any(search(one) for one in _texts(value))
+
+    def _network(self, wanted: object, place: str) -> _Test:
+        tests = []
+        for name in wanted if isinstance(wanted, list | tuple) else (wanted,):
+            try:
+                tests.append(network_test(str(name)))
+            except ValueError as error:
+                return self._no_test(place, str(error))
+        return lambda value: any(test(one) for one in _texts(value) for test in tests)
+
+    # ------------------------------------------------------------------ of their own shape
+    def _range(self, inside: object, place: str) -> Condition:
+        tests = []
+        for name, limit in _leaves(inside):
+            field, _, word = name.rpartition(".")
+            if word not in _COMPARISONS or not field:
+                return self._fault(_below(place, name), "expected field.gt, .gte, .lt or .lte")
+            if not isinstance(limit, int | float) or isinstance(limit, bool):
+                return self._fault(_below(place, name), "expected a number")
+            tests.append((field, _COMPARISONS[word], float(limit)))
+        if not tests:
+            return self._fault(place, "expected fields with gt, gte, lt or lte")
+        return lambda document: all(
+            is_number(value := field_value(document, field)) and compare(value, limit)
+            for field, compare, limit in tests
+        )
+
+    def _has_fields(self, inside: object, place: str) -> Condition:
+        names = inside if isinstance(inside, list | tuple) else (inside,)
+        if not names or not all(isinstance(name, str) and name for name in names):
+            return self._fault(place, "expected a list of fields")
+        return lambda document: all(field_value(document, name) is not None for name in names)
+
+    def _and(self, inside: object, place: str) -> Condition:
+        parts = self._parts(inside, place)
+        return lambda document: all(part(document) for part in parts)
+
+    def _or(self, inside: object, place: str) -> Condition:
+        parts = self._parts(inside, place)
+        return lambda document: any(part(document) for part in parts)
+
+    def _not(self, inside: object, place: str) -> Condition:
+        part = self.condition(inside, place)
+        return lambda document: not part(document)
+
+    def _parts(self, inside: object, place: str) -> tuple[Condition, ...]:
+        if not isinstance(inside, list | tuple) or not inside:
+            self._fault(place, "expected a list of conditions")
+            return ()
+        return tuple(self.condition(one, _below(place, str(n))) for n, one in enumerate(inside))
+
+    # ------------------------------------------------------------------ faults
+    def _fault(self, place: str, text: str) -> Condition:
+        self.faults.append((place, text))
+        return lambda _: False
+
+    def _no_test(self, place: str, text: str) -> _Test:
+        self.faults.append((place, text))
+        return lambda _: False
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _leaves(inside: object, place: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted names with what is no section; dots and nesting are the same."""
+    if isinstance(inside, Mapping):
+        for name, value in inside.items():
+            yield from _leaves(value, _below(place, str(name)))
+    elif place:
+        yield place, inside
+
+
+def _below(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _is_single(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in a value: itself, or those of a list."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        yield from (one for one in value if isinstance(one, str))
