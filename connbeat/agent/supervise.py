@@ -23,6 +23,7 @@ from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.errors import CaptureError, Permanent
+from connbeat.linux.malloc import return_large_blocks
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
@@ -61,6 +62,7 @@ class Supervisor:
         started_ns = self._clock.monotonic_ns()
         self._take_signals()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
+        return_large_blocks()
         if not self._start_outputs():
             return 1
         self._start_docker()
