@@ -105,12 +105,12 @@ class Observer:
         return self._tracker.report(now_ns, is_last=is_last)
 
     def tick(self) -> Iterator[Report]:
-        """Between two polls: only what the kernel tells by itself, and what is due."""
+        """Between two polls: only what the kernel tells by itself."""
         now_ns = self._clock.monotonic_ns()
         self._fold_tick()
         # A socket that is held has to be looked for in all descriptors: that waits for the poll.
         self._attribute([w for w in self._tracker.unattributed() if not w.inode], now_ns)
-        return self._tracker.report(now_ns)
+        return self._tracker.report(now_ns, is_tick=True)
 
     def close(self) -> None:
         self._snapshots.close()
@@ -168,9 +168,9 @@ class EventMaker:
         for report in reports:
             try:
                 yield Event(
-                    id=report.event_id,
-                    timestamp_ns=self._builder.timestamp_ns(report),
-                    body=self._encode(self._builder.build(report)),
+                    report.event_id,
+                    self._builder.timestamp_ns(report),
+                    self._encode(self._builder.build(report)),
                 )
             except Exception:  # one bad report must not cost the rest of the poll
                 self._metrics.add(Metric.REPORTS_FAILED)

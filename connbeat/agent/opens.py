@@ -92,7 +92,7 @@ class OpenFinder:
         """Where the connection can be: its caller's namespace, or those that would accept it.
 
         Its listener may be closed already, or too new to be known: then it is looked for
-        everywhere, for the next dump is up to half a minute away.
+        everywhere, for the next dump may be 10 s away.
         """
         if trace.direction is Direction.OUTBOUND:
             return [trace.process.netns] if trace.process is not None else []

@@ -21,6 +21,7 @@ from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.errors import Permanent
+from connbeat.linux.malloc import return_large_blocks
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
 from connbeat.telemetry.self_usage import SelfUsage
@@ -58,6 +59,7 @@ class Supervisor:
         self._take_signals()
         _calm_collector()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
+        return_large_blocks()
         if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()

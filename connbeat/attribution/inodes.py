@@ -79,6 +79,8 @@ class InodeIndex:
         self._metrics.add(Metric.WALKS)
         self._metrics.add(Metric.WALKED_FDS, walk.fds_read)
         self._metrics.add(Metric.WALKS_CUT, int(walk.is_cut))
+        # Only those asked for again need a memory, and at the start all of the host was.
+        self._searches = {inode: self._searches[inode] for inode in walk.missing}
         return walk.found | self._undecided(walk.missing)
 
     def _walk_namespace(

@@ -69,6 +69,7 @@ class OwnerResolver:
         """
         found = self._holders.find([w for w in wanted if w.inode], namespaces)
         alone: dict[int, ContainerRef | None] = {}
+        by_process: dict[int, Attribution] = {}  # by `id`: one for all that a process holds
         answers: dict[tuple[int, int], Attribution] = {}
         for netns, inode in ((w.netns, w.inode) for w in wanted):
             holder = found.get(inode) if inode else UnknownReason.NO_INODE
@@ -77,7 +78,9 @@ class OwnerResolver:
             if not isinstance(holder, UnknownReason):
                 process = self._process(holder, inode, now_ns)
                 if process is not None:
-                    answers[netns, inode] = Attribution(process, process.container)
+                    answers[netns, inode] = by_process.setdefault(
+                        id(process), Attribution(process, process.container)
+                    )
                 continue
             if netns not in alone:
                 alone[netns] = self.container_of(namespaces.targets.get(netns), now_ns)

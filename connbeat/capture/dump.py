@@ -4,12 +4,16 @@ from pathlib import Path
 
 from connbeat.errors import NetnsGone, NotPermitted
 from connbeat.linux import netns
-from connbeat.linux.sock_diag import ALL_STATES, WITHOUT_TIME_WAIT, DiagSocket
+from connbeat.linux.diag_socket import DiagSocket
+from connbeat.linux.sock_diag import ALL_STATES, WITHOUT_TIME_WAIT
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource
 from connbeat.model.targets import Target
 
 #: A table that moves under every one of so many dumps is taken as it is, marked incomplete.
 _TRIES = 4
+#: Sockets that are not in a dump any more and are looked for once more, one by one: 11 ms at most.
+#: Of a larger number the rest is believed to be gone.
+_LOOKUPS = 1000
 
 
 def open_diag(target: Target, proc: Path) -> DiagSocket:
@@ -42,7 +46,11 @@ def dump(
     closes_heard: bool = False,
     transitions_seen: bool = False,
 ) -> SocketSnapshot:
-    """One snapshot; without TIME_WAIT rows where closes are heard anyway. Raises CaptureError."""
+    """One snapshot. Raises CaptureError.
+
+    Where closes are heard it is without TIME_WAIT rows. Where they are not, a row that is missing
+    is all that tells of a close, so what is missing is looked for once more.
+    """
     states = WITHOUT_TIME_WAIT if closes_heard else ALL_STATES
     rows: list[Socket] = []
     malformed = 0
@@ -51,6 +59,8 @@ def dump(
         rows, malformed, is_interrupted = diag.dump(states)
         if not is_interrupted:
             break
+    if not closes_heard and not is_interrupted:
+        rows += diag.overlooked(_LOOKUPS)
     return SocketSnapshot(
         netns=netns_id,
         source=SocketSource.INET_DIAG,

@@ -7,9 +7,9 @@ closed and another opened between two polls leaves them as they were), so a dump
 """
 
 _DUE_NS = 10_000_000_000
-#: Where the kernel tells of every connect, accept and close, a dump is a check and
-#: brings the byte counters of what stays open.
-_CHECK_NS = 30_000_000_000
+#: Where the kernel tells of every connect, accept, listen and close, a dump is for the counters of
+#: what stays open. Where not even a segment came or went it can bring nothing, and is a check.
+_CHECK_NS = 60_000_000_000
 
 
 class Gate:

@@ -14,9 +14,9 @@ from connbeat.capture.gate import Gate
 from connbeat.capture.ladder import Ladder, Rung, Standing, Watch
 from connbeat.capture.tables import read_table_files, read_tables
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
+from connbeat.linux.diag_socket import DiagSocket
 from connbeat.linux.proc_net import fingerprint, parse_opens
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.sock_diag import DiagSocket
 from connbeat.model.sockets import Socket, SocketSnapshot
 from connbeat.model.targets import Target
 from connbeat.telemetry.metrics import Metric, Metrics

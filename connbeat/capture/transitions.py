@@ -34,6 +34,8 @@ _BUFFER_KB_LEAST = 1024
 _BUFFER_KB_ALL = 64 << 10
 #: Pages of each processor that one turn reads: twice what a buffer holds.
 _PAGES = 4096
+#: How often an instance that is silent is looked at: it may be idle, or switched off.
+_LOOK_NS = 1_900_000_000
 
 _time_of = itemgetter(0)
 
@@ -51,6 +53,7 @@ class TransitionSource:
         self.folder = TraceFolder(formats, sink)
         self._page_bytes = page_size(tracefs)
         self._held: list[RawEvent] = []
+        self._looked_ns = -_LOOK_NS
         #: Pages before which records were overwritten, those records as far as the kernel counted
         #: them, and pages that made no sense.
         self.lost_pages = 0
@@ -76,8 +79,8 @@ class TransitionSource:
         Raises CaptureError if the instance is gone, or was switched off.
         """
         pages = self._instance.read_pages(self._page_bytes, _PAGES)
-        if not pages and not self._instance.is_recording():
-            raise CaptureError("the tracing instance was removed or switched off")
+        if not pages:
+            self._look(until_ns)
         events = self._held
         is_lossy = False
         for page in pages:
@@ -93,6 +96,13 @@ class TransitionSource:
 
     def close(self) -> None:
         self._instance.close()
+
+    def _look(self, now_ns: int) -> None:
+        if now_ns - self._looked_ns < _LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        if not self._instance.is_recording():
+            raise CaptureError("the tracing instance was removed or switched off")
 
     def _parse(self, page: bytes, events: list[RawEvent]) -> bool:
         try:

@@ -1,7 +1,6 @@
 """The lives of one namespace, and what one more snapshot changes about them."""
 
 from collections.abc import Iterable
-from itertools import islice
 
 import msgspec
 
@@ -10,8 +9,6 @@ from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 from connbeat.model.traces import Close
 
-#: Sockets remembered whose connection was reset while their process keeps them.
-_KEPT = 10_000
 _TIME_WAIT = int(TcpState.TIME_WAIT)
 _HANDSHAKE = (int(TcpState.SYN_SENT), int(TcpState.SYN_RECV))
 
@@ -55,8 +52,6 @@ class NamespaceLives:
         self._outside: set[Key] = set()
         self._stranded: dict[Ends, Life] = {}
         self._is_blind = False
-        #: Closed for want of a row where closes are heard, and not destroyed yet for all we know.
-        self._undestroyed: dict[Key, None] = {}
 
     def fold(self, snapshot: SocketSnapshot, room: int) -> Folded:
         """Take a snapshot in; at most `room` lives may be open after it.
@@ -69,20 +64,12 @@ class NamespaceLives:
         self._folds += 1
         lives, folds = self.lives, self._folds
         for row in snapshot.sockets:
-            key = row.cookie or ends_of(row)
-            life = lives.get(key)
-            if life is None and self._stranded:
-                life = self._carry_over(key, row)
-            if snapshot.transitions_seen and row.state in _HANDSHAKE:
-                continue  # the transitions tell what becomes of it
-            if life is None and snapshot.closes_heard and _is_remnant(row):
-                continue  # its close was told
-            if life is None or row.state == _TIME_WAIT or not life.is_of(row):
-                self._fold_other(key, row, life, folded)
-                continue
-            if row.inode and not life.inode:
-                folded.accepted.append(life)
-            life.update(row, folds)
+            life = lives.get(row.cookie or ends_of(row))
+            if life is not None and life.socket is row and life.state == row.state:
+                life.seen = folds  # the rule: nothing changed since the last dump
+                life.is_missing = False
+            else:
+                self._fold_row(row, life, snapshot, folded)
         self._settle(folded, snapshot)
         return folded
 
@@ -95,9 +82,6 @@ class NamespaceLives:
         life = self.lives.get(row.cookie)
         is_new = life is None
         if life is None:
-            if row.cookie in self._undestroyed:  # a reset ended it, and only now was it let go
-                del self._undestroyed[row.cookie]
-                return None
             if trace is not None and trace.is_listener:
                 row = msgspec.structs.replace(row, state=TcpState.LISTEN)
             elif not row.remote_port:
@@ -144,10 +128,25 @@ class NamespaceLives:
             for life in missing:
                 life.is_missing = True
             folded.is_in_doubt = len(missing) > len(gone)
-            self._undestroyed.update((life.key, None) for life in gone)
-            for key in list(islice(self._undestroyed, max(0, len(self._undestroyed) - _KEPT))):
-                del self._undestroyed[key]
         folded.closed += self._close(gone, folded.taken_ns)
+
+    def _fold_row(
+        self, row: Socket, life: Life | None, snapshot: SocketSnapshot, folded: Folded
+    ) -> None:
+        """A row that is new, or of a life (if there is one for its key) about which it is."""
+        key = row.cookie or ends_of(row)
+        if life is None and self._stranded:
+            life = self._carry_over(key, row)
+        if snapshot.transitions_seen and row.state in _HANDSHAKE:
+            return  # the transitions tell what becomes of it
+        if life is None and snapshot.closes_heard and _is_remnant(row):
+            return  # its close was told
+        if life is None or row.state == _TIME_WAIT or not life.is_of(row):
+            self._fold_other(key, row, life, folded)
+            return
+        if row.inode and not life.inode:
+            folded.accepted.append(life)
+        life.update(row, self._folds)
 
     def _fold_other(self, key: Key, row: Socket, life: Life | None, folded: Folded) -> None:
         """Any row but the rule, which is one more of a life that goes on."""

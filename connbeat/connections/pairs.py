@@ -35,6 +35,8 @@ class PairIndex:
                 life.peer, other.peer = other, life
                 self.discard(life)
                 self.discard(other)
+        if not lonely:  # a dict keeps the size it had when 20,000 ends came at once
+            self._lonely = {}
 
     def discard(self, life: Life) -> None:
         """The end closed, or has found its partner."""

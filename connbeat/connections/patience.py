@@ -31,6 +31,9 @@ class Patience:
                 self._waiting.append(life)
         return told
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def namespaces(self) -> set[int]:
         """Where something waits."""
         return {life.netns for life in self._waiting}

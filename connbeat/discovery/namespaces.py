@@ -83,16 +83,17 @@ class NamespaceReader:
         paths: dict[int, str] = {}
         for folder in self._folders:
             try:
-                entries = sorted(folder.iterdir())
+                names = sorted(os.listdir(folder))
             except OSError:
                 continue  # no such tool on this machine, or not for us to see
-            for entry in entries:
+            for name in names:
+                path = f"{folder}/{name}"
                 try:
-                    status = entry.stat()
+                    status = os.stat(path)
                 except OSError:
                     continue  # removed meanwhile
                 if status.st_dev == _nsfs_device():
-                    paths.setdefault(status.st_ino, str(entry))
+                    paths.setdefault(status.st_ino, path)
         return paths
 
 

@@ -15,11 +15,15 @@ _SEED = b"\0\0"
 _ports = struct.Struct("!BBHH").pack
 
 
-# Both ends of a local connection ask within one poll, and every ongoing event asks again.
-@functools.lru_cache(maxsize=4096)
 def community_id(local_ip: bytes, local_port: int, remote_ip: bytes, remote_port: int) -> str:
     """`1:` and the Base64 of the SHA-1, for TCP with seed 0. Addresses packed."""
     if (remote_ip, remote_port) < (local_ip, local_port):
-        return community_id(remote_ip, remote_port, local_ip, local_port)
-    text = _SEED + local_ip + remote_ip + _ports(_TCP, 0, local_port, remote_port)
+        return _of_flow(remote_ip, remote_port, local_ip, local_port)
+    return _of_flow(local_ip, local_port, remote_ip, remote_port)
+
+
+# Both ends of a short local connection ask within one turn.
+@functools.lru_cache(maxsize=1024)
+def _of_flow(low_ip: bytes, low_port: int, high_ip: bytes, high_port: int) -> str:
+    text = _SEED + low_ip + high_ip + _ports(_TCP, 0, low_port, high_port)
     return "1:" + binascii.b2a_base64(sha1(text), newline=False).decode("ascii")

@@ -27,6 +27,9 @@ from connbeat.model.processes import Owner, Process
 
 Document = dict[str, Any]
 
+# Plain names, for every document: an enum's member is looked up in three places.
+_OPENED, _ONGOING = EventKind.OPENED, EventKind.ONGOING
+
 
 class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Who we are, what the user adds to every document, and what may be shown."""
@@ -76,11 +79,10 @@ class DocumentBuilder:
 
     def timestamp_ns(self, report: Report) -> int:
         """Wall clock of what the event tells."""
-        moment: int | None = None
-        if report.kind is EventKind.OPENED:
-            moment = report.opened_ns
-        elif report.kind is not EventKind.ONGOING:
-            moment = report.closed_ns
+        kind = report.kind
+        if kind is _ONGOING:
+            return report.reported_ns + self._offset_ns
+        moment = report.opened_ns if kind is _OPENED else report.closed_ns
         return (moment or report.reported_ns) + self._offset_ns
 
     def build(self, report: Report) -> Document:

@@ -11,11 +11,17 @@ class TimestampFormatter:
     def __init__(self) -> None:
         self._second = -1
         self._prefix = ""
+        self._last_ns = -1
+        self._last = ""
 
     def format(self, epoch_ns: int) -> str:
         """`2026-11-23T10:00:02.123Z`; cut, not rounded, so that no event lies in the future."""
+        if epoch_ns == self._last_ns:  # all that goes on is told of at one moment
+            return self._last
         second, rest = divmod(epoch_ns, 1_000_000_000)
         if second != self._second:
             self._second = second
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return self._prefix + _MILLISECONDS[rest // 1_000_000]
+        self._last_ns = epoch_ns
+        self._last = self._prefix + _MILLISECONDS[rest // 1_000_000]
+        return self._last

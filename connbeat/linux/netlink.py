@@ -83,6 +83,14 @@ def parse_datagram(data: bytes, sequence: int) -> Datagram:
     return Datagram(tuple(messages), is_done, is_interrupted, is_malformed)
 
 
+def parse_whole(data: bytes, sequence: int) -> Datagram:
+    """As `parse_datagram`, and raises Malformed if a part of it cannot be framed."""
+    frame = parse_datagram(data, sequence)
+    if frame.is_malformed:
+        raise Malformed("an answer does not follow netlink's framing")
+    return frame
+
+
 def _raise_error(data: bytes, start: int, end: int, kind: int) -> None:
     """NLMSG_DONE may carry an error too; without one, or with 0, all is well."""
     if end - start < _error.size:
@@ -123,31 +131,39 @@ def open_socket(family: int) -> socket.socket:
     return opened
 
 
-def dump(sock: socket.socket, request: bytes, sequence: int) -> Iterator[tuple[bytes, Datagram]]:
-    """Send a dump request and yield each datagram with its frame.
+def exchange(sock: socket.socket, request: bytes) -> Iterator[bytes]:
+    """Send a request and yield each datagram the kernel answers with, until nobody asks for more.
 
-    Ends after NLMSG_DONE. Raises DumpInterrupted after the last datagram if the kernel said that
-    the table moved: what was yielded may repeat or lack rows. Blocks for at most the socket's
-    timeout for each datagram; raises CaptureError for anything the kernel or the socket refuses.
+    Blocks for at most the socket's timeout for each; raises CaptureError for anything the socket
+    refuses.
     """
-    is_interrupted = False
     try:
         sock.send(request)
         while True:
             data, _, flags, sender = sock.recvmsg(RECEIVE_BYTES)
             if sender[0] != 0:
                 continue  # another process may send to us; only the kernel has port id 0
-            frame = parse_datagram(data, sequence)
             if flags & socket.MSG_TRUNC:
-                raise CaptureError("a datagram of the dump was cut")
-            if frame.is_malformed:
-                raise Malformed("a datagram of the dump does not follow netlink's framing")
-            is_interrupted = is_interrupted or frame.is_interrupted
-            yield data, frame
-            if frame.is_done:
-                break
+                raise CaptureError("a datagram of the answer was cut")
+            yield data
     except OSError as error:
-        raise CaptureError(f"netlink dump failed: {error.strerror or error}") from error
+        raise CaptureError(f"netlink request failed: {error.strerror or error}") from error
+
+
+def dump(sock: socket.socket, request: bytes, sequence: int) -> Iterator[tuple[bytes, Datagram]]:
+    """Send a dump request and yield each datagram with its frame.
+
+    Ends after NLMSG_DONE. Raises DumpInterrupted after the last datagram if the kernel said that
+    the table moved: what was yielded may repeat or lack rows. Blocks as `exchange` does; raises
+    CaptureError for anything the kernel or the socket refuses.
+    """
+    is_interrupted = False
+    for data in exchange(sock, request):
+        frame = parse_whole(data, sequence)
+        is_interrupted = is_interrupted or frame.is_interrupted
+        yield data, frame
+        if frame.is_done:
+            break
     if is_interrupted:
         raise DumpInterrupted("the table moved under the dump")
 
@@ -157,19 +173,11 @@ def ask(sock: socket.socket, request: bytes, sequence: int) -> tuple[bytes, Data
 
     Raises CaptureError for any other refusal. Blocks for at most the socket's timeout.
     """
-    try:
-        sock.send(request)
-        while True:
-            data, _, _, sender = sock.recvmsg(RECEIVE_BYTES)
-            if sender[0] != 0:
-                continue
-            try:
-                frame = parse_datagram(data, sequence)
-            except NotFound:
-                return None
-            if frame.is_malformed:
-                raise Malformed("an answer does not follow netlink's framing")
-            if frame.messages:
-                return data, frame
-    except OSError as error:
-        raise CaptureError(f"netlink request failed: {error.strerror or error}") from error
+    for data in exchange(sock, request):
+        try:
+            frame = parse_whole(data, sequence)
+        except NotFound:
+            return None
+        if frame.messages:
+            return data, frame
+    return None

@@ -10,7 +10,7 @@ import socket
 import struct
 from socket import ntohs
 
-from connbeat.errors import DumpInterrupted, Malformed
+from connbeat.errors import Malformed
 from connbeat.linux import netlink
 from connbeat.model.addresses import unmap
 from connbeat.model.sockets import V4_MAPPED, Counters, Socket, TcpState
@@ -40,12 +40,12 @@ _u64 = struct.Struct("=Q")
 # tcpi_rtt, tcpi_total_retrans, tcpi_bytes_acked, tcpi_bytes_received (since 4.1) ...
 _info_short = struct.Struct("=68xI28xI16xQQ")
 # ... tcpi_notsent_bytes, tcpi_bytes_sent, tcpi_bytes_retrans (since 4.19)
-_info_long = struct.Struct("=68xI28xI16xQQ8xI52xQQ")
+info_long = struct.Struct("=68xI28xI16xQQ8xI52xQQ")
 
 #: States in which the other side's FIN has come and counts in tcpi_bytes_received.
-_FIN_RECEIVED = frozenset({TcpState.CLOSE_WAIT, TcpState.LAST_ACK, TcpState.CLOSING})
+FIN_RECEIVED = frozenset(map(int, (TcpState.CLOSE_WAIT, TcpState.LAST_ACK, TcpState.CLOSING)))
 #: States in which neither our FIN counts in tcpi_bytes_acked nor is the SYN still on its way.
-_SYN_COUNTED = frozenset({TcpState.ESTABLISHED, TcpState.CLOSE_WAIT})
+SYN_COUNTED = frozenset(map(int, (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT)))
 _CLOSE = int(TcpState.CLOSE)
 
 #: Where something begins and ends in a datagram.
@@ -66,7 +66,7 @@ def parse_rows(data: bytes, frame: netlink.Datagram) -> tuple[list[Socket], int]
         if message.end - message.start < ROW_BYTES:
             malformed += 1
             continue
-        row = _parse_row(data, message.start, message.end)
+        row = parse_row(data, message.start, message.end)
         if row is None:
             malformed += 1
         else:
@@ -74,7 +74,8 @@ def parse_rows(data: bytes, frame: netlink.Datagram) -> tuple[list[Socket], int]
     return sockets, malformed
 
 
-def _parse_row(data: bytes, start: int, end: int) -> Socket | None:
+def parse_row(data: bytes, start: int, end: int) -> Socket | None:
+    """The socket whose row, of at least `ROW_BYTES`, begins and ends there; None if it is none."""
     (
         family, state, _, _, local_port, remote_port, local, remote,
         interface, cookie, _, rqueue, wqueue, uid, inode,
@@ -88,19 +89,20 @@ def _parse_row(data: bytes, start: int, end: int) -> Socket | None:
             local = local[12:]
         if remote.startswith(V4_MAPPED):
             remote = remote[12:]
-    info, cgroup_id, is_v6_only = _parse_attributes(data, start + ROW_BYTES, end)
+    info, cgroup_id, is_v6_only = parse_attributes(data, start + ROW_BYTES, end)
     counters = None
     if info is not None:
-        fin = 1 if state in _FIN_RECEIVED else 0
-        counters = parse_tcp_info(data, info, fin, can_tell=state in _SYN_COUNTED and not wqueue)
+        fin = 1 if state in FIN_RECEIVED else 0
+        counters = parse_tcp_info(data, info, fin, can_tell=state in SYN_COUNTED and not wqueue)
     return Socket(
         family, state, local, ntohs(local_port), remote, ntohs(remote_port),
         interface, cookie, inode, uid, rqueue, wqueue, cgroup_id, is_v6_only, counters,
     )  # fmt: skip
 
 
-# netlink.iter_attributes, without its generator: this runs 40,000 times in a dump.
-def _parse_attributes(data: bytes, start: int, end: int) -> tuple[Span | None, int, bool]:
+# netlink.iter_attributes, without its generator: this runs once for every row in TIME_WAIT.
+def parse_attributes(data: bytes, start: int, end: int) -> tuple[Span | None, int, bool]:
+    """Where `tcp_info` stands, if it does; the cgroup's id; whether it is for IPv6 only."""
     info: Span | None = None
     cgroup_id = 0
     is_v6_only = False
@@ -128,8 +130,8 @@ def parse_tcp_info(data: bytes, info: Span, fin: int, *, can_tell: bool) -> Coun
     way; only then are the counters of one moment, and the caller's SYN shows.
     """
     start, end = info
-    if end - start >= _info_long.size:
-        rtt, retransmits, acked, received, notsent, sent, repeated = _info_long.unpack_from(
+    if end - start >= info_long.size:
+        rtt, retransmits, acked, received, notsent, sent, repeated = info_long.unpack_from(
             data, start
         )
         sent = sent - repeated if sent > repeated else 0
@@ -227,45 +229,3 @@ def _widened(ip: bytes, family: int) -> bytes:
     if family == socket.AF_INET6 and len(ip) == 4:
         return V4_MAPPED + ip
     return ip.ljust(16, b"\0")
-
-
-class DiagSocket:
-    """The sock_diag socket of one namespace, opened by a thread that is inside it.
-
-    One thread uses it. It pins the namespace for as long as it is open: close it as soon as the
-    namespace has no process left.
-    """
-
-    def __init__(self) -> None:
-        self._socket = netlink.open_socket(netlink.NETLINK_SOCK_DIAG)
-        self._sequence = 0
-
-    def dump(self, states: int = ALL_STATES) -> tuple[list[Socket], int, bool]:
-        """All sockets in those states, the malformed rows, and whether the table moved.
-
-        Rows may repeat (the caller keys by cookie). Raises CaptureError.
-        """
-        self._sequence += 1
-        request = pack_dump_request(self._sequence, states)
-        sockets: list[Socket] = []
-        malformed = 0
-        try:
-            for data, frame in netlink.dump(self._socket, request, self._sequence):
-                rows, bad = parse_rows(data, frame)
-                sockets += rows
-                malformed += bad
-        except DumpInterrupted:
-            return sockets, malformed, True
-        return sockets, malformed, False
-
-    def get(self, wanted: Socket) -> Socket | None:
-        """The socket that has these addresses now; None if there is none. Raises CaptureError."""
-        self._sequence += 1
-        data = netlink.ask(self._socket, pack_get_request(self._sequence, wanted), self._sequence)
-        if data is None:
-            return None
-        rows, _ = parse_rows(*data)
-        return rows[0] if rows else None
-
-    def close(self) -> None:
-        self._socket.close()

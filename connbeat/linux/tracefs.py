@@ -198,7 +198,12 @@ class TraceInstance:
     def is_recording(self) -> bool:
         """False once somebody switched it off, or removed it or unmounted tracefs under us."""
         try:
-            return (self._folder / "tracing_on").read_text().strip() == "1"
+            # Asked while nothing happens: with Path this took 200 us, two thirds of an idle turn.
+            switch = os.open(f"{self._folder}/tracing_on", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(switch, 1) == b"1"
+            finally:
+                os.close(switch)
         except OSError:
             return False
 

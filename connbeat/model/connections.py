@@ -66,7 +66,7 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     port: int
 
 
-class ConnectionReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
     """One event of one connection, whole: nothing else is needed to write its document.
 
     `id` is stable for the connection's life and unique between hosts and boots. `event_id` adds

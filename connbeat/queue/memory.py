@@ -139,6 +139,8 @@ class MemoryQueue:
 
 def _staying(events: tuple[Event, ...], outcome: Outcome) -> tuple[Event, ...]:
     """What the outcome neither delivered nor dropped, in the order of the batch."""
+    if len(outcome.delivered) + len(outcome.dropped) == len(events):
+        return ()  # the rule
     gone = {event.id for event in outcome.delivered}
     gone.update(drop.event.id for drop in outcome.dropped)
     return tuple(event for event in events if event.id not in gone)

@@ -17,7 +17,7 @@ import pytest
 from connbeat.capture.dump import dump, open_diag
 from connbeat.capture.tables import read_tables
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.sock_diag import WITHOUT_TIME_WAIT
+from connbeat.linux.sock_diag import ALL_STATES, WITHOUT_TIME_WAIT
 from connbeat.model.sockets import Counters, Socket, SocketSnapshot, TcpState
 from connbeat.model.targets import Target
 from tests.golden import Info, Known, Row, packed
@@ -212,3 +212,22 @@ def test_without_time_wait_nothing_else_is_left_out(states: States) -> None:
         if row.state == TcpState.FIN_WAIT2 and row.counters is None
     }
     assert wanted - kept_small <= {row.cookie for row in rows} <= wanted
+
+
+def test_an_open_connection_that_a_dump_did_not_have_is_found_by_its_addresses(
+    states: States,
+) -> None:
+    """As where the kernel's walk passed it by; here it was told to."""
+    lacking = (TcpState.ESTABLISHED, TcpState.SYN_SENT, TcpState.CLOSE_WAIT, TcpState.FIN_WAIT1)
+    mask = ALL_STATES
+    for state in lacking:
+        mask &= ~(1 << state)
+    diag = open_diag(states.target, ProcFs().root)
+    try:
+        whole, _, _ = diag.dump()
+        partial, _, _ = diag.dump(mask)
+        found = diag.overlooked(len(whole))
+    finally:
+        diag.close()
+    assert {row.state for row in found} == set(lacking)
+    assert {row.cookie: row for row in (*partial, *found)} == {row.cookie: row for row in whole}

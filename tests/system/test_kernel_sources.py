@@ -27,8 +27,8 @@ from connbeat.capture.transitions import TransitionSource
 from connbeat.clock import SystemClock
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.linux import tracefs as linux_tracefs
+from connbeat.linux.diag_socket import DiagSocket
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.sock_diag import DiagSocket
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.model.sockets import TcpState
 from connbeat.model.traces import Close, Tick

@@ -12,10 +12,10 @@ import pytest
 from connbeat.capture.dump import open_diag
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
 from connbeat.linux import netns as linux_netns
+from connbeat.linux.diag_socket import DiagSocket
 from connbeat.linux.netns import entered, own_netns
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.rtnetlink import read_addresses, read_nsid
-from connbeat.linux.sock_diag import DiagSocket
 from connbeat.model.targets import Target
 from tests.system.harness import PREFIX, Netns, call, wait_until
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from connbeat.errors import CaptureError
-from connbeat.linux.sock_diag import ALL_STATES, DiagSocket
+from connbeat.linux.diag_socket import DiagSocket
+from connbeat.linux.sock_diag import ALL_STATES
 from connbeat.model.sockets import Socket
 
 #: Rows, how many were malformed, and whether the table moved.
@@ -20,6 +21,10 @@ class FakeDiag:
         #: Which states the last dump was asked for.
         self.states = 0
         self.is_closed = False
+        self.rows_overlooked: list[Socket] = []
+
+    def overlooked(self, limit: int) -> list[Socket]:
+        return self.rows_overlooked[:limit]
 
     def dump(self, states: int = ALL_STATES) -> Answer:
         assert not self.is_closed, "a closed socket was asked"

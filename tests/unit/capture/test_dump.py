@@ -10,6 +10,7 @@ from tests.strategies import make_socket
 from tests.unit.capture.fakes import FakeDiag
 
 ROW = make_socket()
+OTHER = make_socket(cookie=8)
 
 
 def test_a_quiet_table_is_dumped_once_and_is_complete() -> None:
@@ -60,3 +61,22 @@ def test_where_closes_are_heard_the_rows_that_linger_after_them_are_left_out(
     snapshot = dump(diag.as_diag(), 7, 0, closes_heard=closes_heard, transitions_seen=False)
     assert diag.states == states
     assert (snapshot.closes_heard, snapshot.transitions_seen) == (closes_heard, False)
+
+
+def test_where_a_missing_row_is_a_close_it_is_looked_for_once_more() -> None:
+    for closes_heard, sockets in ((False, (ROW, OTHER)), (True, (ROW,))):
+        diag = FakeDiag(([ROW], 0, False))
+        diag.rows_overlooked = [OTHER]
+        assert dump(diag.as_diag(), 7, 0, closes_heard=closes_heard).sockets == sockets
+
+
+def test_after_a_dump_that_is_not_complete_nothing_counts_as_closed_anyway() -> None:
+    diag = FakeDiag(([ROW], 0, True))
+    diag.rows_overlooked = [OTHER]
+    assert dump(diag.as_diag(), 7, 0).sockets == (ROW,)
+
+
+def test_a_thousand_are_looked_for_at_most() -> None:
+    diag = FakeDiag(([], 0, False))
+    diag.rows_overlooked = [ROW] * 1001
+    assert len(dump(diag.as_diag(), 7, 0).sockets) == 1000

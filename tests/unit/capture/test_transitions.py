@@ -132,9 +132,9 @@ def test_an_instance_that_was_switched_off_or_taken_away_is_our_error(house: Hou
     assert not source.fold(10 * MS), "a quiet machine is no failure"
     house.switch_off()
     house.write(0, page(1 * MS, house.destroyed(5)))
-    assert not source.fold(10 * MS), "what was recorded is read"
+    assert not source.fold(2000 * MS), "what was recorded is read"
     with pytest.raises(CaptureError, match="switched off"):
-        source.fold(10 * MS)
+        source.fold(2000 * MS)
     source.close()
 
 

@@ -1,12 +1,9 @@
 """What only shows below the tracker; its story is told in test_tracker.py."""
 
 import msgspec
-import pytest
 
-from connbeat.connections import namespace as module
 from connbeat.connections.namespace import NamespaceLives
 from connbeat.model.sockets import Counters, SocketSource, TcpState
-from connbeat.model.traces import Close
 from tests.builders import listening, row, snapshot
 
 WEB = listening("0.0.0.0:80", cookie=1, inode=1)
@@ -89,32 +86,23 @@ def test_an_orphan_that_still_has_its_counters_is_a_connection() -> None:
     assert len(lives.fold(heard, 10).new) == 1
 
 
-def test_a_socket_that_its_process_keeps_after_a_reset_is_not_closed_again() -> None:
+def test_a_row_that_is_still_there_after_it_was_missing_is_not_missing() -> None:
     lives = NamespaceLives(1, was_here=False)
-    lives.fold(snapshot(CALL), 10)
+    (life,) = lives.fold(snapshot(CALL), 10).new
+    empty = msgspec.structs.replace(snapshot(), closes_heard=True)
+    for _ in range(2):
+        assert lives.fold(empty, 10).closed == []
+        assert life.is_missing
+        lives.fold(snapshot(CALL), 10)
+        assert not life.is_missing
+
+
+def test_what_is_missing_once_is_in_doubt_and_gone_when_it_is_missing_twice() -> None:
+    """A socket that its process keeps after a reset has no message."""
+    lives = NamespaceLives(1, was_here=False)
+    (life,) = lives.fold(snapshot(CALL), 10).new
     empty = msgspec.structs.replace(snapshot(), closes_heard=True)
     first = lives.fold(empty, 10)
     assert (first.closed, first.is_in_doubt) == ([], True), "its message may be on its way"
     second = lives.fold(empty, 10)
-    (life,) = second.closed
-    assert not second.is_in_doubt
-    lives.remove(life)
-    destroyed = Close(1, row("10.0.0.1:5000", "10.0.0.2:80", cookie=2), 9, None)
-    assert lives.fold_close(destroyed) is None
-    # Cookies are never used again; if one were, it would be another connection's.
-    assert lives.fold_close(destroyed) is not None
-
-
-def test_sockets_kept_after_a_reset_are_remembered_within_a_bound(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_KEPT", 2)
-    lives = NamespaceLives(1, was_here=False)
-    rows = [row(f"10.0.0.1:{5000 + n}", "10.0.0.2:80", cookie=n, inode=n) for n in range(2, 6)]
-    lives.fold(snapshot(*rows), 10)
-    empty = msgspec.structs.replace(snapshot(), closes_heard=True)
-    lives.fold(empty, 10)
-    for life in lives.fold(empty, 10).closed:
-        lives.remove(life)
-    told = [lives.fold_close(Close(1, one, 9, None)) is not None for one in rows]
-    assert told == [True, True, False, False]
+    assert (second.closed, second.is_in_doubt) == ([life], False)

@@ -48,7 +48,8 @@ class Desk:
         self.listeners.add(web)
 
     def connection(self, life: Life, kind: EventKind = EventKind.ONGOING) -> ConnectionReport:
-        report = self.maker.report(life, kind, 9)
+        self.maker.begin(9)
+        report = self.maker.report(life, kind)
         assert isinstance(report, ConnectionReport)
         return report
 
@@ -93,7 +94,9 @@ def test_a_connection_s_report_has_all_that_is_known_of_it() -> None:
 def test_a_listener_s_report_has_its_backlog() -> None:
     web = life(WEB)
     web.attribution = owned(80)
-    report = Desk().maker.report(web, EventKind.OPENED, 9)
+    desk = Desk()
+    desk.maker.begin(9)
+    report = desk.maker.report(web, EventKind.OPENED)
     assert isinstance(report, ListenerReport)
     assert (report.ip, report.port, report.backlog, report.backlog_max) == (b"\0" * 4, 80, 0, 511)
     assert (report.id, report.event_id) == ("h-1-8", "h-1-8-opened-9")
@@ -102,8 +105,10 @@ def test_a_listener_s_report_has_its_backlog() -> None:
 
 def test_the_id_is_the_one_of_the_first_report() -> None:
     desk, one = Desk(), life(msgspec.structs.replace(CALL, cookie=0))
-    first = desk.maker.report(one, EventKind.OPENED, 1)
-    second = desk.maker.report(one, EventKind.ONGOING, 2)
+    desk.maker.begin(1)
+    first = desk.maker.report(one, EventKind.OPENED)
+    desk.maker.begin(2)
+    second = desk.maker.report(one, EventKind.ONGOING)
     assert first.id == second.id
     assert first.event_id != second.event_id
 

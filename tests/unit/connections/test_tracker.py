@@ -1,7 +1,8 @@
 import msgspec
 import pytest
 
-from connbeat.model.connections import ConnectionReport, Direction, DirectionSource
+from connbeat.connections import tracker as module
+from connbeat.model.connections import ConnectionReport, Direction, DirectionSource, EventKind
 from connbeat.model.containers import Container
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
 from connbeat.model.sockets import Socket, SocketSource, TcpState
@@ -419,16 +420,16 @@ def test_a_connection_that_ends_with_its_owner_stays_its_owners() -> None:
     """Killed between the dump and the look at the process, and the namespace went with it."""
     story = Story(aggregation=4)
     there = snapshot(CALL, netns=7)
-    container = ContainerRef("c" * 64, "docker")
-    story.owners[2] = Attribution(process(2), container)
+    container = "c" * 64
+    story.owners[2] = owned(2, container)
     story.poll(0)
     story.poll(2, there)
     story.ended = {2}
     assert story.poll(6, there) == []
     story.undecided = {2}
     assert story.poll(8, gone=[7]) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
-    assert story.report.local.owner == process(2)
-    assert story.report.local.container == Container(container.id, runtime="docker")
+    assert story.report.local.owner == process(2, container=container)
+    assert story.report.local.container == Container(container, runtime="docker")
 
 
 class Execs(Story):
@@ -501,8 +502,8 @@ def test_an_owner_of_an_accepted_connection_that_is_in_doubt_is_asked_for_at_eve
     story.poll(4, WEB, accepted)
     story.undecided = set()
     story.poll(6, WEB, accepted)
-    story.poll(8, WEB)
-    assert story.report.local.owner == process(3)
+    assert story.poll(8, WEB)[-1] == "closed 10.0.0.2:80 > 10.0.0.1:5000"
+    assert story.reports[-1].local.owner == process(3)
 
 
 # Who is told of
@@ -734,6 +735,39 @@ def test_a_close_message_that_comes_after_its_namespace_is_gone_tells_nothing_an
     story.tracker.fold_tick(Tick(closes=[late]))
     assert list(story.tracker.report(6 * SECOND)) == []
     assert list(story.tracker.report(7 * SECOND)) == []
+    assert_empty(story)
+
+
+def test_closes_without_a_message_are_remembered_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    story = Story()
+    rows = [row(f"10.0.0.1:{5000 + n}", "10.0.0.2:80", cookie=n, inode=n) for n in range(2, 6)]
+    story.poll(0, *rows)
+    assert len(story.poll(2)) == len(rows)
+    late = [Close(HOST_NETNS, later(one, TcpState.CLOSE, inode=0), 3, None) for one in rows]
+    story.tracker.fold_tick(Tick(closes=late))
+    reports = [*story.tracker.report(4 * SECOND), *story.tracker.report(5 * SECOND)]
+    assert len(reports) == len(rows) - 2
+
+
+def test_what_goes_on_is_told_of_at_polls_alone() -> None:
+    story = Story()
+    story.poll(0)
+    story.poll(2, CALL)
+    now_ns = 40 * SECOND
+    assert list(story.tracker.report(now_ns, is_tick=True)) == []
+    (report,) = story.tracker.report(now_ns)
+    assert report.kind is EventKind.ONGOING
+
+
+def test_what_waits_for_its_other_end_is_told_at_the_next_tick() -> None:
+    story = Story()
+    story.poll(0, CALL)
+    story.tracker.fold_tick(Tick(closes=[Close(HOST_NETNS, CALL, 3, None)]))
+    turns = [list(story.tracker.report(at * SECOND, is_tick=True)) for at in (4, 5, 6)]
+    assert [len(reports) for reports in turns] == [0, 1, 0]
     assert_empty(story)
 
 
