@@ -36,3 +36,24 @@ class SystemClock:
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         return event.wait(max(0.0, seconds))
+
+
+#: A reading between two others that far apart was not interrupted.
+_AT_ONCE_NS = 20_000
+_TRIES = 5
+
+
+def read_both(clock: Clock) -> tuple[int, int]:
+    """(CLOCK_MONOTONIC, wall clock) of one moment.
+
+    A thread can lose the processor or the interpreter for milliseconds between two readings, and
+    every time that is told would be wrong by that; so the quickest of some tries counts.
+    """
+    readings: list[tuple[int, int, int]] = []
+    while len(readings) < _TRIES:
+        before_ns, wall_ns, after_ns = clock.monotonic_ns(), clock.now_ns(), clock.monotonic_ns()
+        readings.append((after_ns - before_ns, before_ns, wall_ns))
+        if after_ns - before_ns < _AT_ONCE_NS:
+            break
+    _, monotonic_ns, wall_ns = min(readings)
+    return monotonic_ns, wall_ns

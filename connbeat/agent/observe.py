@@ -19,7 +19,7 @@ from connbeat.attribution.processes import ProcessTable
 from connbeat.capture.kernel import KernelSource
 from connbeat.capture.nat import NatSource
 from connbeat.capture.reader import SnapshotReader
-from connbeat.clock import Clock
+from connbeat.clock import Clock, read_both
 from connbeat.connections.tracker import Tracker
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
@@ -90,7 +90,8 @@ class Observer:
         self._kernel.see(self.seen.targets)
         self._fold_tick()
         self._fold_opens(now_ns)
-        poll = self._snapshots.poll(self.seen.targets.values(), now_ns)
+        # The time of the dump, not of the poll: what it comes upon may be younger than that.
+        poll = self._snapshots.poll(self.seen.targets.values(), self._clock.monotonic_ns())
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)
         for netns in self._tracker.take_in_doubt():
@@ -164,7 +165,7 @@ class EventMaker:
 
     def make(self, reports: Iterable[Report], host_netns: int) -> Iterator[Event]:
         """One event a report. A report that cannot be written costs itself only, and is counted."""
-        self._builder.begin(host_netns, self._clock.monotonic_ns(), self._clock.now_ns())
+        self._builder.begin(host_netns, *read_both(self._clock))
         for report in reports:
             try:
                 yield Event(

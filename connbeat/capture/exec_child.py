@@ -1,8 +1,8 @@
 """The exec reader's process, from the agent's side: its tracing instance, its start and its end.
 
 A small instance that records execs only and wakes its reader at each one (`buffer_percent` 0). The
-process is a new interpreter, not a fork: 4 MB of its own, where a fork of the agent came to 13 MB
-as it touched the pages they shared, and it can be started again when the agent has threads.
+process is a new interpreter, not a fork: it has 3 MB of its own, keeps no page of the agent's, and
+can be started again when the agent has threads (docs/adr/0008).
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 A process of its own, because what has to be read is gone within 2 ms, and a thread beside a busy
 one waits longer than that for the interpreter: of processes that lived 3 ms beside 4,000
 connections a second a thread knew as few as 29 % of the command lines. It loads nothing but what
-it needs (no library, no `contextlib`), which makes it 4 MB; `exec_child` starts it and says what
+it needs (no library, no `contextlib`), which makes it 3 MB; `exec_child` starts it and says what
 its arguments are. It ends when the other end of its channel is closed, so with the agent.
 """
 

@@ -7,7 +7,7 @@ all new ends of a poll are put in before any looks for its other end.
 Only ends without a partner are kept here, so paired connections cost nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from connbeat.connections.life import Life
 from connbeat.model.addresses import is_loopback
@@ -30,7 +30,9 @@ class PairIndex:
                 others = lonely.get(key)
                 lonely[key] = (life,) if others is None else (*others, life)
         for life, keys in keyed:
-            other = self._partner(life, keys) if life.peer is None else None
+            if life.peer is not None or self._pair_alone(life, keys):
+                continue
+            other = self._partner(life, keys)
             if other is not None and self._partner(other, _keys(other)) is life:
                 life.peer, other.peer = other, life
                 self.discard(life)
@@ -53,6 +55,21 @@ class PairIndex:
 
     def __len__(self) -> int:
         return len(self._lonely)
+
+    def _pair_alone(self, life: Life, keys: Sequence[_Ends]) -> bool:
+        """Pair the rule by two looks: one end each of these addresses, and nothing translated."""
+        lonely, own = self._lonely, keys[0]
+        scope, local_ip, local_port, remote_ip, remote_port = own
+        theirs = scope, remote_ip, remote_port, local_ip, local_port
+        others = lonely.get(theirs)
+        if others is None or len(keys) > 1 or len(others) > 1 or len(lonely[own]) > 1:
+            return False
+        other = others[0]
+        if other is life or other.nat is not None:
+            return False
+        life.peer, other.peer = other, life
+        del lonely[own], lonely[theirs]
+        return True
 
     def _partner(self, life: Life, keys: Collection[_Ends]) -> Life | None:
         """The only end that can be this one's other end; None if there is none or several."""

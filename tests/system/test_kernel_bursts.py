@@ -210,7 +210,7 @@ def check_wgets(agent: KernelAgent, wgets: Wgets, told: dict[int, str]) -> float
     assert {it["container"]["id"] for it in events} == {wgets.id}
     assert {it["container"]["name"] for it in events} == {wgets.name}
     # The file's name, or the one it was called by where that alone could be read.
-    assert {it["local_process"]["binary"] for it in events} <= {"busybox", "wget"}
+    assert {it["local_process"]["binary"] for it in events} <= {"busybox", "wget", "httpd"}
     assert {it["connection"]["direction_source"] for it in events} == {"transition"}
     clients = [it for it in events if it["remote_port"] == wgets.port]
     servers = [it for it in events if it["local_port"] == wgets.port]
