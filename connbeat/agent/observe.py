@@ -41,6 +41,8 @@ _CHUNK_EVENTS = 1000
 #: How often the kernel's notifications are drained between two polls.
 _TICK_NS = 250_000_000
 _ADDRESSES_EVERY_NS = 10_000_000_000
+#: How long more may be kept of threads than they are to have.
+_EXPIRE_EVERY_NS = 1_000_000_000
 
 
 class Observer:
@@ -72,6 +74,7 @@ class Observer:
         self._clock = clock
         self._metrics = metrics
         self._addresses_due_ns = 0
+        self._expire_due_ns = 0
         self.seen = Namespaces({}, ())
         self.host_netns = 0
 
@@ -101,7 +104,7 @@ class Observer:
             self._tracker.forget(netns, now_ns)
         self._attribute(self._tracker.unattributed(), now_ns)
         self._processes.expire(now_ns)
-        self._lineage.expire(now_ns)
+        self._expire_lineage(now_ns)
         self._metrics.add(Metric.POLLS)
         return self._tracker.report(now_ns, is_last=is_last)
 
@@ -111,6 +114,7 @@ class Observer:
         self._fold_tick()
         # A socket that is held has to be looked for in all descriptors: that waits for the poll.
         self._attribute([w for w in self._tracker.unattributed() if not w.inode], now_ns)
+        self._expire_lineage(now_ns)
         return self._tracker.report(now_ns, is_tick=True)
 
     def close(self) -> None:
@@ -135,6 +139,12 @@ class Observer:
     def _attribute(self, wanted: Sequence[Wanted], now_ns: int) -> None:
         if wanted:
             self._tracker.attribute(self._owners.resolve(wanted, self.seen, now_ns))
+
+    def _expire_lineage(self, now_ns: int) -> None:
+        """Not only at polls: a minute without one would keep a minute of the machine's execs."""
+        if now_ns >= self._expire_due_ns:
+            self._expire_due_ns = now_ns + _EXPIRE_EVERY_NS
+            self._lineage.expire(now_ns)
 
     def _look_at_host(self, now_ns: int) -> None:
         """The host's own addresses, where its published ports answer: they change rarely."""

@@ -21,16 +21,8 @@ def read_sight(observation: Observation) -> Sight:
         apparmor = ""
     return Sight(
         capabilities=parse_capabilities(status),
-        has_host_pids=_has_host_pids(observation),
+        has_host_pids=procfs.has_host_pids(),
         standings=tuple(observation.snapshots.standings().values()),
         unreadable_pids=len(observation.observer.seen.unreadable_pids),
         apparmor=apparmor.strip("\0\n ").partition(" ")[0],
     )
-
-
-def _has_host_pids(observation: Observation) -> bool:
-    """Process 2 is kthreadd, a kernel thread without arguments, only where the host's pids are."""
-    try:
-        return observation.procfs.stat(2).comm == "kthreadd"
-    except CaptureError:
-        return False

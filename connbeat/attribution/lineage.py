@@ -6,7 +6,8 @@ child that never called exec is its parent under another pid, in the same contai
 started it.
 
 The starts and ends of processes come in the order of the kernel's buffer, together with the
-questions, so a pid that changes hands is two processes here.
+questions, so a pid that changes hands is two processes here. Once some were lost, all that is known
+by pid may be of others, and is asked for anew: in `/proc`, or what was read last at an exec.
 """
 
 import re
@@ -23,6 +24,10 @@ from connbeat.telemetry.metrics import Metric, Metrics
 
 _GRACE_NS = 10_000_000_000
 _MAX_THREADS = 50_000
+#: Of what was read at execs: a full budget of the exec reader for 4 s, a usual storm for 10.
+_MAX_AT_EXEC_BYTES = 16 << 20
+#: What the objects of one weigh, beside their bytes.
+_RECORD_BYTES = 1000
 #: How far the clocks of two buffers may differ for the same exec.
 _SAME_EXEC_NS = 1_000_000
 #: Parents' parents asked for one thread.
@@ -64,6 +69,7 @@ class _AtExec(msgspec.Struct, frozen=True, gc=False):
     """What could be read of a process at its exec."""
 
     time_ns: int
+    size: int
     files: KeptFiles
 
 
@@ -75,11 +81,18 @@ class Lineage:
         self._processes = processes
         self._metrics = metrics
         self._threads: dict[int, _Thread] = {}
+        #: In the order in which they came.
         self._at_exec: dict[int, _AtExec] = {}
+        self._at_exec_bytes = 0
 
     def read_at_exec(self, pid: int, time_ns: int, files: Mapping[str, bytes | int]) -> None:
         # Parsed if somebody asks: most processes never connect.
-        self._at_exec[pid] = _AtExec(time_ns, KeptFiles(files))
+        size = _RECORD_BYTES + sum(len(text) for text in files.values() if isinstance(text, bytes))
+        self._drop_at_exec(pid)
+        self._at_exec[pid] = _AtExec(time_ns, size, KeptFiles(files))
+        self._at_exec_bytes += size
+        while self._at_exec_bytes > _MAX_AT_EXEC_BYTES:
+            self._drop_at_exec(next(iter(self._at_exec)))
 
     def forked(self, parent: int, child: int, *, is_thread: bool) -> None:
         entry = self._entry(parent)
@@ -97,6 +110,9 @@ class Lineage:
         entry = self._threads.get(pid)
         if entry is not None:
             entry.ended_ns = time_ns
+
+    def lost(self) -> None:
+        self._threads.clear()
 
     def process_of(self, thread: int, time_ns: int) -> Process | None:
         entry = self._entry(thread)
@@ -120,8 +136,13 @@ class Lineage:
             del threads[thread]
         stale = [pid for pid, noted in self._at_exec.items() if noted.time_ns < before_ns]
         for pid in stale:
-            del self._at_exec[pid]
+            self._drop_at_exec(pid)
         self._metrics.set(Metric.THREADS, len(threads))
+
+    def _drop_at_exec(self, pid: int) -> None:
+        noted = self._at_exec.pop(pid, None)
+        if noted is not None:
+            self._at_exec_bytes -= noted.size
 
     def _entry(self, thread: int) -> _Thread:
         entry = self._threads.get(thread)
@@ -136,7 +157,11 @@ class Lineage:
             entry.was_asked = True
             parent = entry.parent
             if parent is None or not entry.is_thread:
-                entry.process = self._as_at_exec(entry) or self._as_now(entry, time_ns)
+                entry.process = (
+                    self._as_kept(entry, self._kept(entry))
+                    or self._as_now(entry, time_ns)
+                    or self._as_kept(entry, self._kept_last(entry, time_ns))
+                )
             entry.parent = None
             if entry.process is not None or parent is None:
                 break
@@ -156,9 +181,14 @@ class Lineage:
             return None
         return noted.files
 
-    def _as_at_exec(self, entry: _Thread) -> Process | None:
+    def _kept_last(self, entry: _Thread, time_ns: int) -> KeptFiles | None:
+        """What was read at the last exec of that pid, if neither its fork nor its exec was seen."""
+        noted = self._at_exec.get(entry.pid)
+        was_seen = entry.executed_ns or entry.parent is not None
+        return None if noted is None or was_seen or noted.time_ns > time_ns else noted.files
+
+    def _as_kept(self, entry: _Thread, files: KeptFiles | None) -> Process | None:
         """The process as it was read, if it did not end meanwhile."""
-        files = self._kept(entry)
         try:
             return self._processes.read_kept(files, entry.pid) if files is not None else None
         except CaptureError:

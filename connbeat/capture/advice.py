@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
+from connbeat.capture.ladder import OTHER_PIDS, SWITCHED_OFF, Rung, Standing
 
 #: Bits of `CapEff` (include/uapi/linux/capability.h) that this version makes use of.
 CAPABILITIES = {
@@ -39,6 +39,7 @@ _STEPS = {
         "CAP_NET_ADMIN (docker run --cap-add NET_ADMIN)",
     ),
 }
+_HOST_PIDS = "--pid=host (not for a sidecar)"
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ def lacks(sight: Sight) -> list[Lack]:
     """Everything that would show more, the greatest first."""
     found: list[Lack] = []
     if not sight.has_host_pids:
-        found.append(Lack("processes outside this container", "--pid=host (not for a sidecar)"))
+        found.append(Lack("processes outside this container", _HOST_PIDS))
     low = _below(sight.standings)
     if low and not _has(sight, "CAP_SYS_ADMIN"):
         found.append(
@@ -100,7 +101,8 @@ def _rungs(standings: Iterable[Standing]) -> Iterator[Lack]:
     for standing in dict.fromkeys(standings):
         step = _STEPS.get(standing.rung)
         if step is not None and standing.missing not in ("", SWITCHED_OFF):
-            yield Lack(f"{step.what} ({standing.missing})", step.give)
+            give = _HOST_PIDS if standing.missing == OTHER_PIDS else step.give
+            yield Lack(f"{step.what} ({standing.missing})", give)
 
 
 def _below(standings: Iterable[Standing]) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 import connbeat
 from connbeat.capture.exec_record import NAMES
 from connbeat.capture.formats import EXEC
+from connbeat.capture.ladder import OTHER_PIDS
 from connbeat.errors import CaptureError
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import Tracefs, TraceInstance, compile_fields, page_size
@@ -23,7 +24,7 @@ from connbeat.linux.tracefs import Tracefs, TraceInstance, compile_fields, page_
 _BUFFER_KB = 256
 #: Messages that wait for the agent: 3 s of a full budget. Kernel memory, while they wait.
 _CHANNEL_BYTES = 4 << 20
-#: Of one: command line and environment of 64 KB each (`exec_program.FILE_BYTES`), and the rest.
+#: Of one: command line and environment of 64 KB each (`limits.STRINGS_BYTES`), and the rest.
 _MESSAGE_BYTES = 256 << 10
 _END_SECONDS = 1.0
 
@@ -51,13 +52,15 @@ class ExecChild:
         self._buffer = memoryview(bytearray(_MESSAGE_BYTES))
         with contextlib.ExitStack() as undo:
             undo.callback(tracefs.close)
+            if not procfs.has_host_pids():
+                raise CaptureError(OTHER_PIDS)
             self._instance = TraceInstance(tracefs, "execs", procfs, _BUFFER_KB)
             undo.callback(self._instance.close)
             with contextlib.suppress(CaptureError):  # before 6.1 it wakes at half a buffer: late
                 self._instance.set_option("buffer_percent", "0")
             self._instance.enable(EXEC)
             self._instance.start()
-            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._channel, theirs = _socket_pair()
             undo.callback(self._channel.close)
             with theirs:
                 self._start(theirs, procfs)
@@ -120,6 +123,13 @@ class ExecChild:
             raise CaptureError(f"the exec reader does not start: {error.strerror}") from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as error:
+        raise CaptureError(f"the exec reader's channel: {error.strerror}") from error
 
 
 def _root() -> str:

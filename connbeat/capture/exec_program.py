@@ -14,14 +14,14 @@ import sys
 
 from connbeat.capture.exec_record import NAMES, Files, pack_record
 from connbeat.errors import Malformed
+from connbeat.linux.limits import STRINGS_BYTES
 from connbeat.linux.ring_buffer import RawEvent, parse_page
 
 #: Execs read a second: at 0.15 ms each 15 % of a core at the very worst. And what they may weigh:
 #: the agent keeps it for some seconds.
 BUDGET_PER_SECOND = 1000
 BYTES_PER_SECOND = 4 << 20
-#: Of one file; a command line that is longer is cut here. Of `status` the first lines are enough.
-FILE_BYTES = 64 << 10
+#: Of `status` the first lines are enough.
 STATUS_BYTES = 512
 _PAGES = 16
 _PAUSE_SECONDS = 0.05
@@ -59,7 +59,7 @@ class ExecProgram:
         self._channel = channel
         self._page_bytes = page_bytes
         self._kind = kind
-        self._pid = struct.Struct(layout).unpack_from
+        self._layout = struct.Struct(layout)
         self._root = root
         self._names = names
         self._own_pid = os.getpid()
@@ -104,8 +104,8 @@ class ExecProgram:
         if lost is not None:
             self._overrun += lost or 1  # the kernel does not always know how many
         for time_ns, kind, _, offset in events:
-            if kind == self._kind and len(page) >= offset + 4:
-                self._exec(self._pid(page, offset)[0], time_ns)
+            if kind == self._kind and len(page) >= offset + self._layout.size:
+                self._exec(self._layout.unpack_from(page, offset)[0], time_ns)
 
     def _exec(self, pid: int, time_ns: int) -> None:
         if pid == self._own_pid:
@@ -181,7 +181,7 @@ def _read_file(folder_fd: int, name: str) -> bytes:
         return b"%d" % os.stat(name, dir_fd=folder_fd).st_ino
     file = os.open(name, _FILE, dir_fd=folder_fd)
     try:
-        return os.read(file, STATUS_BYTES if name == "status" else FILE_BYTES)
+        return os.read(file, STATUS_BYTES if name == "status" else STRINGS_BYTES)
     finally:
         os.close(file)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from connbeat.capture.execs import ExecSource
 from connbeat.capture.hearing import Hearing
 from connbeat.capture.joins import CloseJoiner
-from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
+from connbeat.capture.ladder import OTHER_PIDS, SWITCHED_OFF, Rung, Standing
 from connbeat.capture.transitions import TransitionSource
 from connbeat.clock import Clock
 from connbeat.errors import CaptureError
@@ -112,6 +112,9 @@ class KernelSource:
             self._execs.close()
 
     def _open_transitions(self) -> None:
+        if not self._procfs.has_host_pids():
+            self._transitions_missing = OTHER_PIDS
+            return
         try:
             self._tracefs = open_tracefs()
             self._tracefs.remove_stale(self._procfs)
@@ -147,6 +150,7 @@ class KernelSource:
             self._metrics.add(Metric.SOURCES_LOST, source="transitions")
             self._transitions_missing = str(error)
             self._close_transitions()
+            self._sink.lost()
             return True
         after = (
             source.lost_pages, source.lost_records, source.bad_pages,

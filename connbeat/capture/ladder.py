@@ -13,6 +13,8 @@ _RETRY_NS = 60_000_000_000
 _FAILURES_TO_FALL = 3
 #: What a rung lacks that the configuration does not want.
 SWITCHED_OFF = "switched off by `capture`"
+#: What the trace lacks in a pid namespace of its own: a pid would be another process there.
+OTHER_PIDS = "the trace has the host's pids, the agent sees others"
 
 
 class Rung(enum.IntEnum):

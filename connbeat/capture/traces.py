@@ -207,9 +207,10 @@ class TraceFolder:
 
     def _on_loss(self, time_ns: int, page: bytes, offset: int) -> None:
         """Records before this moment were lost. A socket's address is used again, so what is half
-        known could be joined to another connection: better unknown.
+        known could be joined to another connection: better unknown. So is a pid.
         """  # noqa: D205  one thought
         del time_ns, page, offset
+        self._sink.lost()
         self._by_skaddr.clear()
         self._failures.lose()
 

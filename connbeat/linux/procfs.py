@@ -1,23 +1,31 @@
 """`/proc/<pid>`: what a process is, and which sockets it holds (proc(5)).
 
-A file is read whole in one go, without a stat before: it changes between reads. A process that
-ends under the reader is normal and becomes ProcessGone. The root is a value, so that a test hands
-in a tree of its own and a container `/host/proc`.
+A file is read whole in one go, without a stat before: it changes between reads. Of what a process
+may make as long as it likes the beginning is read (`limits`). A process that ends under the reader
+is normal and becomes ProcessGone. The root is a value, so that a test hands in a tree of its own
+and a container `/host/proc`.
 """
 
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
+from connbeat.linux.limits import STRINGS_BYTES
 
 _SOCKET = "socket:["
 _GONE = frozenset({errno.ENOENT, errno.ESRCH, errno.EINVAL, errno.ENOTDIR})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
+#: The kernel's own texts end by themselves.
+_LIMITS = {"cmdline": STRINGS_BYTES, "environ": STRINGS_BYTES}
+_CHUNK_BYTES = 65536
+#: PROC_PID_INIT_INO: the pid namespace that the kernel itself made, on every machine.
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"
 
 
 class ProcStat(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +110,13 @@ class ProcFs:
         self.root = root
         self._prefix = str(root) + "/"
 
+    def has_host_pids(self) -> bool:
+        """Whether our pids are the machine's, those of the kernel's trace; false if none tells."""
+        try:
+            return os.readlink(f"{self._prefix}self/ns/pid") == _FIRST_PID_NAMESPACE
+        except OSError:
+            return False
+
     def pids(self) -> list[int]:
         """Every process, ascending."""
         try:
@@ -111,10 +126,11 @@ class ProcFs:
         return sorted(int(name) for name in names if name.isdecimal())
 
     def read(self, pid: int, name: str) -> bytes:
+        """A file whole, but of `cmdline` and `environ` at most `STRINGS_BYTES`."""
         try:
             fd = os.open(f"{self._prefix}{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return _read_all(fd)
+                return _read_all(fd, _LIMITS.get(name, sys.maxsize))
             finally:
                 os.close(fd)
         except OSError as error:
@@ -205,10 +221,11 @@ class KeptFiles:
         return int(self.read(pid, "ns/net"))
 
 
-def _read_all(fd: int) -> bytes:
-    parts = [os.read(fd, 65536)]
-    while parts[-1]:
-        parts.append(os.read(fd, 65536))
+def _read_all(fd: int, limit: int) -> bytes:
+    parts: list[bytes] = []
+    while limit and (part := os.read(fd, min(limit, _CHUNK_BYTES))):
+        parts.append(part)
+        limit -= len(part)
     return b"".join(parts)
 
 

@@ -128,6 +128,8 @@ def open_tracefs() -> Tracefs:
                 return _held(os.open(point, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         except PermissionError as error:
             raise NotPermitted(f"{point} needs root") from error
+        except OSError as error:
+            raise _failure(error, str(point)) from error
     return _held(_mount_detached())
 
 

@@ -108,6 +108,10 @@ class ProcessSink(Protocol):
 
     def exited(self, pid: int, time_ns: int) -> None: ...
 
+    def lost(self) -> None:
+        """Starts, execs and ends before this moment were lost: what was known may be wrong."""
+        ...
+
     def process_of(self, thread: int, time_ns: int) -> Process | None:
         """The process that this thread belongs to now, at the event that is being read."""
         ...

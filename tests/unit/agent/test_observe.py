@@ -417,6 +417,19 @@ def test_what_the_kernel_told_to_be_open_is_looked_up_and_told_of_once() -> None
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_a_bound_holds_between_polls_however_far_apart_they_are() -> None:
+    """A minute of execs is hundreds of megabytes."""
+    world = World()
+    world.kinds()
+    world.expired.clear()
+    begun = world.clock.monotonic
+    for _ in range(12):
+        world.clock.advance(0.25)
+        list(world.observer.tick())
+    assert world.expired == [begun + second * SECOND for second in (1, 2, 3)], "lineage alone"
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
     world = World()
     world.told = [Tick(is_lossy=True)]

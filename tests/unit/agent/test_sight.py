@@ -11,7 +11,6 @@ from connbeat.linux.procfs import ProcFs
 from connbeat.model.targets import Namespaces
 
 STANDING = Standing(Rung.PROCFS, "setns needs CAP_SYS_ADMIN")
-STAT = "2 ({}) S 0 0 0 0 -1 2129984 0 0 0 0 0 7 0 0 20 0 1 0 {} " + "0 " * 40
 
 
 class Place:
@@ -32,6 +31,12 @@ class Place:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
+    def be_in(self, pid_namespace: int) -> None:
+        link = self.folder / "self/ns/pid"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"pid:[{pid_namespace}]")
+
     def observation(self) -> Observation:
         return cast(Observation, cast(Any, self))
 
@@ -41,7 +46,7 @@ def place(tmp_path: Path) -> Place:
     made = Place(tmp_path)
     made.write(f"{os.getpid()}/status", "Name:\tx\nCapEff:\t00000000a80425fb\n")
     made.write(f"{os.getpid()}/attr/current", "docker-default (enforce)\n")
-    made.write("2/stat", STAT.format("kthreadd", 5))
+    made.be_in(4026531836)
     return made
 
 
@@ -54,8 +59,8 @@ def test_sight_is_what_the_agent_found_out_about_its_place(place: Place) -> None
     assert sight.apparmor == "docker-default"
 
 
-def test_in_a_container_of_its_own_process_2_is_somebody_else(place: Place) -> None:
-    place.write("2/stat", STAT.format("sh", 5))
+def test_in_a_container_of_its_own_the_pids_are_not_the_hosts(place: Place) -> None:
+    place.be_in(4026532448)
     assert not read_sight(place.observation()).has_host_pids
 
 

@@ -8,7 +8,7 @@ from connbeat.attribution import lineage as module
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.processes import ProcessTable
 from connbeat.capture.exec_program import read_files
-from connbeat.capture.exec_record import NAMES
+from connbeat.capture.exec_record import NAMES, Files
 from connbeat.linux.procfs import ProcFs
 from connbeat.model.processes import ContainerRef, Process
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -175,6 +175,51 @@ def test_what_was_read_of_an_earlier_process_with_that_pid_is_not_taken(house: H
     assert house.named(101) == (101, "/bin/sh", ("/bin/sh", "--pid", "p100"))
 
 
+# Lost records
+
+
+def test_after_a_loss_a_process_is_read_anew(house: House) -> None:
+    """Its exec may be what was lost."""
+    assert house.named(100)[1] == "/bin/sh"
+    house.live(100, "/usr/bin/python3", ticks=11)
+    house.now_ns += MS
+    house.lineage.lost()
+    assert house.named(100)[1] == "/usr/bin/python3"
+
+
+def test_after_a_loss_nobody_inherits_from_who_had_that_pid_before(house: House) -> None:
+    """The end of one and the fork of the next may be what was lost."""
+    house.fork(100, 101)
+    house.lineage.lost()
+    assert house.who(101) is None
+
+
+def test_after_a_loss_a_process_that_is_gone_is_who_was_read_last_at_that_pids_exec(
+    house: House,
+) -> None:
+    house.lineage.lost()
+    for name in ("/usr/bin/env", "/usr/bin/wget"):
+        house.now_ns += 5 * MS
+        house.live(101, name)
+        house.read(101, house.now_ns)
+    house.tree.end(101)
+    assert house.named(101) == (101, "/usr/bin/wget", ("/usr/bin/wget", "--pid", "p101"))
+
+
+def test_what_was_read_at_a_later_exec_says_nothing_of_before(house: House) -> None:
+    house.live(101, "/usr/bin/wget")
+    house.read(101, house.now_ns + MS)
+    house.tree.end(101)
+    assert house.who(101) is None
+
+
+def test_who_lives_is_who_it_is_whatever_was_read_at_an_exec_of_that_pid(house: House) -> None:
+    house.live(101, "/usr/bin/env")
+    house.read(101, house.now_ns)
+    house.live(101, "/usr/bin/wget", ticks=11)
+    assert house.named(101)[1] == "/usr/bin/wget"
+
+
 # Inherited
 
 
@@ -338,6 +383,20 @@ def test_execs_that_nobody_asked_for_are_forgotten(house: House) -> None:
     assert house.lineage._at_exec
     house.lineage.expire(NOW + 10 * SECOND + 1)
     assert not house.lineage._at_exec
+
+
+def test_of_what_was_read_at_execs_the_oldest_goes_beyond_a_bound_of_bytes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_AT_EXEC_BYTES", 10 * 10_000)
+    for pid in [*range(101, 111), 101, 102, 103]:
+        files: Files = {**dict.fromkeys(NAMES, b"x" * 1000), "cmdline": b"x" * 3500}
+        house.lineage.read_at_exec(pid, house.now_ns, files)
+    assert list(house.lineage._at_exec) == [*range(105, 111), 101, 102, 103], "what is newest"
+    house.lineage.expire(house.now_ns + 10 * SECOND + 1)
+    for pid in range(201, 210):
+        house.lineage.read_at_exec(pid, house.now_ns, {"cmdline": b"x" * 9500})
+    assert list(house.lineage._at_exec) == [*range(201, 210)], "what is gone weighs nothing"
 
 
 def test_the_oldest_are_forgotten_beyond_the_bound(

@@ -12,6 +12,7 @@ from connbeat.attribution.processes import ProcessTable
 from connbeat.capture.exec_program import read_files
 from connbeat.capture.exec_record import NAMES
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
+from connbeat.linux.limits import STRINGS_BYTES
 from connbeat.linux.procfs import KeptFiles, ProcFs
 from connbeat.model.processes import ContainerRef
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -152,6 +153,14 @@ def test_the_environment_is_left_alone_unless_it_is_wanted(
     table = ProcessTable(procfs, metrics, parse_cgroup, with_environ=False)
     assert table.read(900, 0).environ == ()
     assert "environ" not in procfs.reads
+
+
+def test_arguments_and_environment_without_end_are_cut(table: ProcessTable, tree: ProcTree) -> None:
+    """Any process may make its own hundreds of megabytes (PR_SET_MM_MAP)."""
+    for name in ("cmdline", "environ"):
+        (tree.root / "900" / name).write_bytes(b"x" * (3 * STRINGS_BYTES))
+    process = table.read(900, 0)
+    assert process.arguments == process.environ == ("x" * STRINGS_BYTES,)
 
 
 def test_a_process_that_may_not_be_read_in_part_is_known_by_the_rest(

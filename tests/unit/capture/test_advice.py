@@ -3,7 +3,7 @@
 import msgspec
 
 from connbeat.capture.advice import CAPABILITIES, Sight, lacks
-from connbeat.capture.ladder import Rung, Standing
+from connbeat.capture.ladder import OTHER_PIDS, Rung, Standing
 
 ALL = (1 << 41) - 1
 DUMP, FALLEN = Standing(Rung.DUMP, ""), Standing(Rung.PROCFS, "setns needs CAP_SYS_ADMIN")
@@ -35,6 +35,14 @@ def test_a_container_without_the_hosts_processes_is_told_the_flag() -> None:
     ((what, give),) = advice(has_host_pids=False)
     assert what == "processes outside this container"
     assert "--pid=host" in give
+
+
+def test_a_trace_that_counts_other_pids_wants_no_capability() -> None:
+    ((what, give),) = advice(standings=(Standing(Rung.CLOSES, OTHER_PIDS),))
+    assert what.startswith("who called in a short connection")
+    assert OTHER_PIDS in what
+    assert "--pid=host" in give
+    assert "CAP_" not in give
 
 
 def test_namespaces_that_cannot_be_entered_are_counted() -> None:

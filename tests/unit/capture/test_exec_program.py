@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from connbeat.capture import exec_program as module
-from connbeat.capture.exec_program import BUDGET_PER_SECOND, FILE_BYTES, ExecProgram, read_files
+from connbeat.capture.exec_program import BUDGET_PER_SECOND, ExecProgram, read_files
 from connbeat.capture.exec_record import CAUSES, NAMES, Files, unpack_record
 from connbeat.capture.formats import EXEC
+from connbeat.linux.limits import STRINGS_BYTES
 from connbeat.linux.tracefs import compile_fields
 from tests.traces import page, record, short_event
 from tests.unit.capture.trace_tree import TraceTree
@@ -145,10 +146,10 @@ def test_a_file_that_cannot_be_read_is_told_with_its_reason(house: House) -> Non
 
 def test_a_command_line_without_end_is_cut(house: House) -> None:
     house.live(101)
-    (house.proc.root / "101/cmdline").write_bytes(b"x" * (FILE_BYTES + 1))
+    (house.proc.root / "101/cmdline").write_bytes(b"x" * (STRINGS_BYTES + 1))
     files = read_files(str(house.proc.root / "101"), NAMES)
     assert files is not None
-    assert files["cmdline"] == b"x" * FILE_BYTES
+    assert files["cmdline"] == b"x" * STRINGS_BYTES
 
 
 def test_it_does_not_read_itself(house: House) -> None:
@@ -162,6 +163,16 @@ def test_a_page_that_makes_no_sense_costs_itself_alone(house: House) -> None:
     house.live(101)
     house.write(0, b"\xff" * 4096)
     house.write(0, page(1000, short_event(bytes(4))))
+    house.execs(101)
+    assert house.program().read(house.pipe)
+    assert [pid for pid, *_ in house.told()] == [101]
+
+
+def test_a_record_too_short_at_the_end_of_its_page_costs_itself_alone(house: House) -> None:
+    house.live(101)
+    number = house.tracefs.format(EXEC).id
+    filler = short_event(bytes(4)) * ((4096 - 16) // 8 - 1)
+    house.write(0, page(1000, filler, short_event(number.to_bytes(4, "little"))))
     house.execs(101)
     assert house.program().read(house.pipe)
     assert [pid for pid, *_ in house.told()] == [101]
@@ -243,7 +254,7 @@ def test_what_the_agent_does_not_take_is_counted_and_does_not_hold_up_the_reader
 def test_a_message_too_long_for_the_channel_costs_itself_alone(house: House) -> None:
     house.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10_000)
     house.live(101, 102)
-    (house.proc.root / "101/cmdline").write_bytes(b"x" * FILE_BYTES)
+    (house.proc.root / "101/cmdline").write_bytes(b"x" * STRINGS_BYTES)
     house.execs(101, 102)
     house.program().read(house.pipe)
     assert [(pid, losses) for pid, _, losses, _ in house.told()] == [(102, [0, 0, 1])]
@@ -291,7 +302,7 @@ def test_it_loads_what_it_needs_and_no_more() -> None:
     assert ours == {
         "connbeat", "connbeat.capture", "connbeat.capture.exec_program",
         "connbeat.capture.exec_record", "connbeat.errors", "connbeat.linux",
-        "connbeat.linux.ring_buffer",
+        "connbeat.linux.limits", "connbeat.linux.ring_buffer",
     }  # fmt: skip
     heavy = {"msgspec", "re", "contextlib", "enum", "typing", "pathlib", "signal", "subprocess"}
     assert heavy.isdisjoint(loaded)

@@ -14,7 +14,7 @@ from connbeat.capture.execs import ExecSource
 from connbeat.capture.formats import DESTROY, STATE
 from connbeat.capture.joins import Heard
 from connbeat.capture.kernel import KernelSource
-from connbeat.capture.ladder import SWITCHED_OFF, Rung, Standing
+from connbeat.capture.ladder import OTHER_PIDS, SWITCHED_OFF, Rung, Standing
 from connbeat.errors import CaptureError
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import Tracefs
@@ -320,6 +320,15 @@ def test_without_tracefs_closes_stand_alone(house: House) -> None:
     assert close.trace is None
 
 
+def test_where_the_traces_pids_are_other_processes_the_trace_is_left_alone(house: House) -> None:
+    """The host's process 1 would be the container's, which is the agent."""
+    house.contain()
+    kernel = house.kernel()
+    assert kernel.standing(HOST) == Standing(Rung.CLOSES, OTHER_PIDS)
+    assert house.opened == 0
+    assert house.setting("tracing_on") == ""
+
+
 def test_without_closes_a_traces_own_end_stands_in_at_once(house: House) -> None:
     kernel = house.kernel()
     hearing(kernel).is_open = False
@@ -338,6 +347,7 @@ def test_a_trace_that_fails_is_given_up_and_opened_again_after_half_a_minute(hou
     assert kernel.tick().is_lossy, "a dump has to make up for it"
     assert house.metrics.get(Metric.SOURCES_LOST, source="transitions") == 1
     assert not kernel.has_transitions
+    assert house.sink.told == [("lost",)], "until then nobody hears of execs"
     standing = kernel.standing(HOST)
     assert standing.rung is Rung.CLOSES
     assert "switched off" in standing.missing

@@ -51,6 +51,9 @@ class FakeSink:
     def exited(self, pid: int, time_ns: int) -> None:
         self.told.append(("exited", pid, time_ns))
 
+    def lost(self) -> None:
+        self.told.append(("lost",))
+
     def process_of(self, thread: int, time_ns: int) -> Process | None:
         self.asked.append((thread, time_ns))
         self.told_before_asking.append(len(self.told))
@@ -425,6 +428,13 @@ def test_after_a_loss_nothing_is_joined_to_what_was_before_it(house: House) -> N
     assert trace is not before
     assert (trace.direction, trace.process, trace.opened_ns) == (Direction.UNKNOWN, None, 0)
     assert trace.closed_ns == house.now_ns
+
+
+def test_a_loss_is_told_in_its_place_for_it_may_be_an_exec_or_an_end(house: House) -> None:
+    house.write(FORMATS["exit"], pid=7)
+    house.fold((LOST, b""))
+    house.write(FORMATS["exit"], pid=8)
+    assert [told[0] for told in house.sink.told] == ["exited", "lost", "exited"]
 
 
 def test_after_a_loss_a_connect_that_goes_on_is_outbound_by_nobody(house: House) -> None:

@@ -17,6 +17,7 @@ class TraceTree:
     def __init__(self, folder: Path, kind: str, processors: int = 2) -> None:
         self.proc = ProcTree(folder)
         self.proc.add(_STAT.format(pid=os.getpid()))
+        self.proc.add("== self/ns/pid -> pid:[4026531836]")
         self.recording = Recording(RECORDINGS[0])
         self.tracefs = Tracefs(folder / "tracefs")
         events = self.tracefs.root / "events"
@@ -37,6 +38,10 @@ class TraceTree:
         """What the agent wrote to this file, "" if nothing."""
         path = self.instance / name
         return path.read_text() if path.exists() else ""
+
+    def contain(self) -> None:
+        """The agent is in a pid namespace of its own."""
+        self.proc.add("== self/ns/pid -> pid:[4026532448]")
 
     def switch_off(self) -> None:
         (self.instance / "tracing_on").write_text("0\n")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
+from connbeat.linux.limits import STRINGS_BYTES
 from connbeat.linux.procfs import (
     ProcFs,
     ProcStat,
@@ -162,8 +163,8 @@ def test_a_proc_that_is_not_there_is_our_error(tmp_path: Path) -> None:
 
 def test_a_file_is_read_whole(procfs: ProcFs, tree: ProcTree) -> None:
     big = bytes(range(256)) * 1024
-    (tree.root / "812" / "environ").write_bytes(big)
-    assert procfs.read(812, "environ") == big
+    (tree.root / "812" / "cgroup").write_bytes(big)
+    assert procfs.read(812, "cgroup") == big
     assert procfs.stat(960).comm == "a) R (b c) \0\ufffd) 7"
 
 
@@ -198,10 +199,30 @@ def test_a_socket_is_held_by_descriptor_and_inode(procfs: ProcFs, tree: ProcTree
     assert not procfs.holds_socket(812, 6, 5001)
 
 
+@pytest.mark.parametrize("name", ["cmdline", "environ"])
+def test_what_a_process_may_make_as_long_as_it_likes_is_cut(
+    procfs: ProcFs, tree: ProcTree, name: str
+) -> None:
+    (tree.root / "812" / name).write_bytes(b"x" * (3 * STRINGS_BYTES))
+    assert procfs.read(812, name) == b"x" * STRINGS_BYTES
+
+
 def test_the_number_of_descriptors_is_the_size_of_their_folder(
     procfs: ProcFs, tree: ProcTree
 ) -> None:
     assert procfs.fd_count(812) == (tree.root / "812" / "fd").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("link", "is_first"), [("pid:[4026531836]", True), ("pid:[4026532448]", False), ("", False)]
+)
+def test_the_machines_first_pid_namespace_has_a_number_of_its_own(
+    procfs: ProcFs, tree: ProcTree, link: str, *, is_first: bool
+) -> None:
+    """PROC_PID_INIT_INO, include/linux/proc_ns.h."""
+    if link:
+        tree.add(f"== self/ns/pid -> {link}")
+    assert procfs.has_host_pids() is is_first
 
 
 @pytest.mark.parametrize("method", ["stat", "executable", "netns", "fd_count", "socket_fds"])

@@ -181,6 +181,20 @@ def test_where_it_is_mounted_it_is_used(tmp_path: Path, monkeypatch: pytest.Monk
     assert not opened.root.exists()
 
 
+def test_where_no_descriptor_is_left_it_is_our_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "instances").mkdir()
+    monkeypatch.setattr(module, "MOUNT_POINTS", (tmp_path,))
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(CaptureError, match="Too many open files"):
+        open_tracefs()
+
+
 def test_instances_of_agents_that_ended_are_removed_and_those_of_others_kept(
     tmp_path: Path,
 ) -> None:
