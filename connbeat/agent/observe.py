@@ -91,15 +91,15 @@ class Observer:
         self._kernel.open(now_ns)
         self._nat.open(self.seen.targets.get(self.host_netns), now_ns)
         self._kernel.see(self.seen.targets)
-        self._fold_tick()
+        self._fold_tick(is_last=is_last)
         self._fold_opens(now_ns)
+        for netns in self._tracker.in_doubt():
+            self._snapshots.force(netns)
         # The time of the dump, not of the poll: what it comes upon may be younger than that.
         poll = self._snapshots.poll(self.seen.targets.values(), self._clock.monotonic_ns())
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)
-        for netns in self._tracker.take_in_doubt():
-            self._snapshots.force(netns)
-        self._tracker.coverage.read(poll.opens)
+        self._tracker.coverage.read(poll.opens, self.seen.targets)
         for netns in poll.gone:
             self._tracker.forget(netns, now_ns)
         self._attribute(self._tracker.unattributed(), now_ns)
@@ -122,8 +122,8 @@ class Observer:
         self._kernel.close()
         self._nat.close()
 
-    def _fold_tick(self) -> None:
-        tick = self._kernel.tick()
+    def _fold_tick(self, *, is_last: bool = False) -> None:
+        tick = self._kernel.tick(is_last=is_last)
         self._tracker.fold_tick(tick)
         self._opens.add(tick.opened)
         if tick.is_lossy:  # twice, for what a first dump misses is only gone at the second

@@ -88,16 +88,18 @@ class Hearing:
         for where in [where for where in self._inside if where not in targets]:
             self._inside.pop(where).close()
 
-    def hear(self) -> tuple[list[Heard], bool]:
-        """Every close message since the last call, and whether some were lost.
+    def hear(self, *, is_last: bool = False) -> tuple[list[Heard], bool]:
+        """The close messages since the last call, and whether some were lost.
 
-        A socket that fails is given up, the host's with all the others.
+        Very many are left to the next call, if this is not the last. A socket that fails is given
+        up, the host's with all the others.
         """
         found: list[Heard] = []
         is_lossy = False
+        limit = _ALL_MESSAGES if is_last else _MESSAGES
         for where, opened in list(self._inside.items()):
             try:
-                messages, overruns = self._drain(opened)
+                messages, overruns = self._drain(opened, limit)
             except CaptureError as error:
                 self._inside.pop(where).close()
                 log.debug("Closes not heard any more. netns=%d error=%s", where, error)
@@ -107,7 +109,7 @@ class Hearing:
             is_lossy = is_lossy or overruns
         if self._host is not None:
             try:
-                messages, overruns = self._drain(self._host)
+                messages, overruns = self._drain(self._host, limit)
             except CaptureError as error:
                 self._lose(error)
                 return found, True
@@ -123,9 +125,9 @@ class Hearing:
         self._inside.clear()
         self._netns_by_nsid.clear()
 
-    def _drain(self, opened: CloseSocket) -> tuple[list[Message], bool]:
+    def _drain(self, opened: CloseSocket, limit: int) -> tuple[list[Message], bool]:
         messages: list[Message] = []
-        overruns = opened.drain(messages, _MESSAGES)
+        overruns = opened.drain(messages, limit)
         if overruns:
             # The kernel sends nothing more until it finds the socket empty (netlink_rcv_wake() in
             # net/netlink/af_netlink.c), and does not tell again.

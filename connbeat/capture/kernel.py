@@ -24,6 +24,8 @@ from connbeat.telemetry.metrics import Metric, Metrics
 log = logging.getLogger(__name__)
 
 _REOPEN_NS = 30_000_000_000
+#: The last turn is a minute ahead: what waits for something younger waits no more.
+_LAST_TURN_NS = 60_000_000_000
 
 
 class KernelSource:
@@ -84,13 +86,17 @@ class KernelSource:
     def has_transitions(self) -> bool:
         return self._transitions is not None
 
-    def tick(self) -> Tick:
-        """What happened since the last call. A source that fails is given up until `open`."""
-        heard, is_lossy = self._hearing.hear()
+    def tick(self, *, is_last: bool = False) -> Tick:
+        """What happened since the last call. A source that fails is given up until `open`.
+
+        What waits for a later turn is told as it is if this is the last.
+        """
+        heard, is_lossy = self._hearing.hear(is_last=is_last)
         until_ns = self._clock.monotonic_ns()
+        horizon_ns = until_ns + _LAST_TURN_NS if is_last else until_ns
         if self._execs is not None:  # before the trace asks who it was
             self._execs.drain(self._sink, until_ns)
-        is_lossy = self._fold(until_ns) or is_lossy
+        is_lossy = self._fold(horizon_ns) or is_lossy
         folder = self._transitions.folder if self._transitions is not None else None
         waiting: dict[int, Trace] = folder.by_cookie if folder is not None else {}
         malformed = self._joiner.malformed
@@ -100,8 +106,8 @@ class KernelSource:
         failed: Sequence[Trace] = ()
         established: Sequence[Trace] = ()
         if folder is not None:
-            closes += self._joiner.late(waiting, until_ns, are_heard=self._hearing.is_open)
-            opened, failed = folder.take(until_ns)
+            closes += self._joiner.late(waiting, horizon_ns, are_heard=self._hearing.is_open)
+            opened, failed = folder.take(horizon_ns)
             established = folder.established
         return Tick(closes, opened, failed, is_lossy, established, until_ns)
 

@@ -169,8 +169,12 @@ class TraceFolder:
         *,
         in_process: bool,
     ) -> None:
+        if new != _CLOSE:  # but a simultaneous open
+            return
         trace = self._by_skaddr.get(skaddr)
-        if trace is None or trace.failed_ns or new != _CLOSE:  # but a simultaneous open
+        if trace is None:  # it began before us, nobody knows when
+            trace = self._begin(skaddr, _OUTBOUND, 0)
+        elif trace.failed_ns:
             return
         self._locate(trace, *record)
         self._failures.add(trace, time_ns, in_process=in_process)

@@ -31,7 +31,8 @@ class Life:
     `nat` is the address of who is really at the other end, where a translation stands between.
     `relayed` is what it belongs to where docker-proxy holds it.
     `was_here` is true where the agent came later than the connection, or had no room for it then.
-    `is_missing`: the last complete dump did not have it, and its close message is on its way.
+    `missing_ns`: since when complete dumps do not have it, while its close message may come; None
+    if the last had it.
     `is_reused` is true where the socket was another connection's before, `is_table_older` where
     the listeners of its namespace were all known before it came.
     """  # noqa: D415  a heading for what follows
@@ -46,11 +47,11 @@ class Life:
         "inode",
         "is_held",
         "is_listener",
-        "is_missing",
         "is_reported",
         "is_reused",
         "is_table_older",
         "key",
+        "missing_ns",
         "nat",
         "netns",
         "opened_ns",
@@ -79,7 +80,7 @@ class Life:
         self.direction_source = DirectionSource.NONE
         self.opened_ns: int | None = None
         self.closed_ns: int | None = None
-        self.is_missing = False
+        self.missing_ns: int | None = None
         self.is_reported = False
         self.was_here = False
         self.is_reused = False
@@ -106,7 +107,7 @@ class Life:
     def update(self, row: Socket, seen: int) -> None:
         """A later row of the same socket. Rows of dying sockets have lost counters or inode."""
         self.seen = seen
-        self.is_missing = False
+        self.missing_ns = None
         self.state = row.state
         self.is_held = row.inode != 0
         if row.counters is not None or self.socket.counters is None:

@@ -11,18 +11,19 @@ from connbeat.model.traces import Close
 
 _TIME_WAIT = int(TcpState.TIME_WAIT)
 _HANDSHAKE = (int(TcpState.SYN_SENT), int(TcpState.SYN_RECV))
+#: So late may a close message be, on a busy host: what is missing for longer has none.
+_OVERDUE_NS = 3_000_000_000
 
 
 class Folded:
     """What one snapshot changed. A short connection, over at once, is both new and closed.
 
     `accepted` are those that only now have an inode, and so an owner of their own. `refused`
-    counts those left out for want of room, each once. `is_in_doubt`: some are not in the snapshot,
-    and the next one decides.
+    counts those left out for want of room, each once.
     """
 
-    __slots__ = ("accepted", "closed", "in_time_wait", "is_in_doubt", "new", "outside",
-                 "refused", "reused", "room", "taken_ns")  # fmt: skip
+    __slots__ = ("accepted", "closed", "in_time_wait", "new", "outside", "refused", "reused",
+                 "room", "taken_ns")  # fmt: skip
 
     def __init__(self, taken_ns: int, room: int) -> None:
         self.taken_ns = taken_ns
@@ -31,7 +32,6 @@ class Folded:
         self.accepted: list[Life] = []
         self.closed: list[Life] = []
         self.refused = 0
-        self.is_in_doubt = False
         self.in_time_wait: set[Key] = set()
         self.outside: set[Key] = set()
         self.reused: set[Key] = set()
@@ -51,6 +51,7 @@ class NamespaceLives:
         self._in_time_wait: set[Key] = set()
         self._outside: set[Key] = set()
         self._stranded: dict[Ends, Life] = {}
+        self._missing: list[Life] = []
         self._is_blind = False
 
     def fold(self, snapshot: SocketSnapshot, room: int) -> Folded:
@@ -67,7 +68,7 @@ class NamespaceLives:
             life = lives.get(row.cookie or ends_of(row))
             if life is not None and life.socket is row and life.state == row.state:
                 life.seen = folds  # the rule: nothing changed since the last dump
-                life.is_missing = False
+                life.missing_ns = None
             else:
                 self._fold_row(row, life, snapshot, folded)
         self._settle(folded, snapshot)
@@ -101,6 +102,13 @@ class NamespaceLives:
         """Whether nothing is left of a namespace that no dump ever saw."""
         return not self.lives and not self._folds
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody knows of some lives if they are open: the last complete dump did not have
+        them, and their closes have not been told since.
+        """  # noqa: D205  one thought
+        return any(life.missing_ns is not None and life.closed_ns is None for life in self._missing)
+
     def remove(self, life: Life) -> None:
         if self.lives.get(life.key) is life:
             del self.lives[life.key]
@@ -110,8 +118,7 @@ class NamespaceLives:
     def _settle(self, folded: Folded, snapshot: SocketSnapshot) -> None:
         """What is not in the snapshot is gone, if the snapshot is complete.
 
-        Where closes are heard its message is on its way; without one until the next complete
-        snapshot, it was lost.
+        Where closes are heard its message may be on its way, and has the final counters.
         """
         if not snapshot.is_complete:
             self._in_time_wait |= folded.in_time_wait
@@ -123,12 +130,20 @@ class NamespaceLives:
         self._stranded = {}
         self._is_blind = False
         gone = [life for life in self.lives.values() if life.seen != self._folds]
+        self._missing = []
         if snapshot.closes_heard:
-            gone, missing = [life for life in gone if life.is_missing], gone
-            for life in missing:
-                life.is_missing = True
-            folded.is_in_doubt = len(missing) > len(gone)
+            gone = self._overdue(gone, folded.taken_ns)
         folded.closed += self._close(gone, folded.taken_ns)
+
+    def _overdue(self, missing: Iterable[Life], now_ns: int) -> list[Life]:
+        """Those whose message does not come any more; the others wait for it."""
+        overdue: list[Life] = []
+        for life in missing:
+            if life.missing_ns is None:
+                life.missing_ns = now_ns
+            is_overdue = now_ns - life.missing_ns >= _OVERDUE_NS
+            (overdue if is_overdue else self._missing).append(life)
+        return overdue
 
     def _fold_row(
         self, row: Socket, life: Life | None, snapshot: SocketSnapshot, folded: Folded
@@ -137,7 +152,8 @@ class NamespaceLives:
         key = row.cookie or ends_of(row)
         if life is None and self._stranded:
             life = self._carry_over(key, row)
-        if snapshot.transitions_seen and row.state in _HANDSHAKE:
+        is_new = life is None or not life.is_of(row)
+        if is_new and snapshot.transitions_seen and row.state in _HANDSHAKE:
             return  # the transitions tell what becomes of it
         if life is None and snapshot.closes_heard and _is_remnant(row):
             return  # its close was told

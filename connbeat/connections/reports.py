@@ -143,7 +143,8 @@ class ReportMaker:
         """A connect that came to nothing. It has this one event, so its id needs no cookie."""
         process = trace.process
         netns = process.netns if process is not None else 0
-        trace_id = f"{self._id_prefix}-{netns:x}-t{trace.opened_ns:x}-{trace.skaddr & 0xFFFFFFFF:x}"
+        began_ns = trace.opened_ns or trace.failed_ns
+        trace_id = f"{self._id_prefix}-{netns:x}-t{began_ns:x}-{trace.skaddr & 0xFFFFFFFF:x}"
         owner = process or UnknownReason.EXITED
         container = self._container(process.container) if process is not None else None
         return ConnectionReport(
@@ -160,7 +161,7 @@ class ReportMaker:
             state=TcpState.SYN_SENT.label,
             direction=Direction.OUTBOUND,
             direction_source=DirectionSource.TRANSITION,
-            opened_ns=trace.opened_ns,
+            opened_ns=trace.opened_ns or None,
             closed_ns=trace.failed_ns,
             reported_ns=self._now_ns,
             counters=None,

@@ -9,8 +9,10 @@ nobody will), or as ongoing if it was there before the agent; then as ongoing ev
 at last as closed. One that opened and closed between two polls is one closed event.
 """
 
+import errno
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 import msgspec
@@ -36,10 +38,12 @@ from connbeat.model.connections import (
     Report,
 )
 from connbeat.model.containers import ContainerLookup
-from connbeat.model.processes import Attribution, Process, Wanted
+from connbeat.model.processes import Attribution, Process, UnknownReason, Wanted
 from connbeat.model.sockets import SocketSnapshot
 from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
+
+log = logging.getLogger(__name__)
 
 
 class TrackerPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,8 @@ class TrackerPolicy(msgspec.Struct, frozen=True, kw_only=True):
 _REMEMBERED = 50_000
 #: The other end of an end that was told of already: nobody asks any more who that was.
 _TOLD = RemoteParty(None, None)
+#: Whose a connection is that waited for its owner when the agent stopped.
+_UNDECIDED = Attribution(UnknownReason.NOT_FOUND, None)
 
 
 class Tracker:
@@ -96,7 +102,6 @@ class Tracker:
         self._schedule = Schedule(policy.aggregation_ns)
         self._ended: set[int] = set()
         self._without_message: dict[int, None] = {}
-        self._in_doubt: list[int] = []
         self._count = 0
         self._is_first_poll = True
 
@@ -126,16 +131,13 @@ class Tracker:
         self._accepted += folded.accepted
         self._closed += folded.closed
         self._remember(folded.closed)
-        if folded.is_in_doubt:
-            self._in_doubt.append(snapshot.netns)
 
-    def take_in_doubt(self) -> list[int]:
-        """The namespaces to be dumped at the next poll in any case: of some connections there
-        nobody knows whether they are open. One that was reset while its program keeps the socket
-        has no message.
+    def in_doubt(self) -> list[int]:
+        """The namespaces to be dumped at this poll in any case: of some connections there nobody
+        knows whether they are open. One that was reset while its program keeps the socket has no
+        message. To be asked once what the kernel told by itself was folded.
         """  # noqa: D205  one thought
-        in_doubt, self._in_doubt = self._in_doubt, []
-        return in_doubt
+        return [netns for netns, namespace in self._namespaces.items() if namespace.is_in_doubt]
 
     def fold_tick(self, tick: Tick) -> None:
         """Take in what the kernel told by itself: closes, and connects that failed."""
@@ -145,12 +147,16 @@ class Tracker:
                 self._fold_close(close)
         for trace in tick.failed:
             self._failed.append(trace)
-            self.coverage.take_up(trace.process.netns if trace.process is not None else 0)
+            if trace.process is not None and trace.errno != errno.EADDRNOTAVAIL:
+                self.coverage.take_up(trace.process.netns)  # without a port there was no SYN
 
     def _is_news(self, close: Close) -> bool:
-        """Not what failed and was told then, nor what was gone before its message came."""
-        has_failed = close.trace is not None and bool(close.trace.failed_ns)
-        return not has_failed and close.socket.cookie not in self._without_message
+        """Not what failed and was told then, unless a dump had seen it under way and it is open;
+        nor what was gone before its message came.
+        """  # noqa: D205  one thought
+        if close.trace is not None and close.trace.failed_ns:
+            return self._netns_of(close.socket.cookie) != 0
+        return close.socket.cookie not in self._without_message
 
     def _fold_close(self, close: Close) -> None:
         netns = close.netns or self._netns_of(close.socket.cookie)
@@ -242,8 +248,8 @@ class Tracker:
         self._decide_directions(closed)
         told: Counter[EventKind] = Counter()
         try:
-            for report in self._reports(new, closed, now_ns, is_tick=is_tick):
-                if self._is_told(report):
+            for report in self._reports(new, closed, now_ns, is_tick=is_tick, is_last=is_last):
+                if report is not None and self._is_told(report):
                     told[report.kind] += 1
                     if not isinstance(report.local.owner, Process):
                         self._metrics.add(Metric.OWNERS_UNKNOWN, reason=report.local.owner)
@@ -307,21 +313,32 @@ class Tracker:
         self._pairs.add([life for life, _ in translated])
 
     def _reports(
-        self, new: Iterable[Life], closed: Iterable[Life], now_ns: int, *, is_tick: bool
-    ) -> Iterator[Report]:
-        yield from self._first_reports(new, now_ns)
+        self,
+        new: Iterable[Life],
+        closed: Iterable[Life],
+        now_ns: int,
+        *,
+        is_tick: bool,
+        is_last: bool,
+    ) -> Iterator[Report | None]:
+        """None where one could not be made."""
+        yield from self._first_reports(new, now_ns, is_last=is_last)
         if not is_tick:
-            yield from self._due_reports(now_ns)
+            yield from self._due_reports(now_ns, is_last=is_last)
         for life in closed:
-            yield self._maker.report(life, EventKind.CLOSED)
+            yield self._attempt(self._maker.report, life, EventKind.CLOSED)
         failed, self._failed = self._failed, []
         for trace, nat in zip(failed, self._translations.of_failed(failed), strict=True):
-            yield self._maker.failed(trace, nat)
+            yield self._attempt(self._maker.failed, trace, nat)
 
-    def _first_reports(self, new: Iterable[Life], now_ns: int) -> Iterator[Report]:
+    def _first_reports(
+        self, new: Iterable[Life], now_ns: int, *, is_last: bool
+    ) -> Iterator[Report | None]:
         for life in new:
             if life.closed_ns is not None:
                 continue  # one closed event says it all
+            if life.attribution is None and is_last:
+                life.attribution = life.former or _UNDECIDED
             if life.attribution is None:
                 self._new.append(life)
                 continue
@@ -330,12 +347,14 @@ class Tracker:
             if life.is_listener:
                 self._learn_relay(life, life.attribution)
             self._schedule.add(life, now_ns)
-            yield self._maker.report(life, EventKind.ONGOING if is_known else EventKind.OPENED)
+            yield self._attempt(
+                self._maker.report, life, EventKind.ONGOING if is_known else EventKind.OPENED
+            )
 
-    def _due_reports(self, now_ns: int) -> Iterator[Report]:
+    def _due_reports(self, now_ns: int, *, is_last: bool) -> Iterator[Report | None]:
         self._owners.begin(now_ns)
         for life in self._schedule.due(now_ns):
-            if not self._is_owner_current(life):
+            if not self._is_owner_current(life) and not is_last:
                 # Somebody else holds it by now, if anybody: told at the next poll.
                 life.former, life.attribution = life.attribution, None
                 self._new.append(life)
@@ -343,7 +362,15 @@ class Tracker:
             if life.direction is Direction.UNKNOWN:
                 self._decide_directions([life])
             self._schedule.add_again(life, now_ns)
-            yield self._maker.report(life, EventKind.ONGOING)
+            yield self._attempt(self._maker.report, life, EventKind.ONGOING)
+
+    def _attempt(self, make: Callable[..., Report], *values: object) -> Report | None:
+        try:
+            return make(*values)
+        except Exception:  # one bad report must not cost the rest of the poll
+            self._metrics.add(Metric.REPORTS_FAILED)
+            log.exception("A report could not be made.")
+            return None
 
     def _is_owner_current(self, life: Life) -> bool:
         """Bring the owner up to date; false if there is none yet, or it ended and another holds

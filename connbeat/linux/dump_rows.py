@@ -10,7 +10,7 @@ import struct
 from socket import AF_INET, AF_INET6, ntohs
 
 from connbeat.linux import netlink, sock_diag
-from connbeat.linux.sock_diag import FIN_RECEIVED, SYN_COUNTED
+from connbeat.linux.sock_diag import FIN_RECEIVED, STATES, SYN_COUNTED
 from connbeat.model.addresses import unmap
 from connbeat.model.sockets import Counters, Socket
 
@@ -95,7 +95,7 @@ class DumpRows:
                 break
             all_flags |= flags
             info = end - self._info_bytes
-            head = heads(data[at + _ATTRIBUTES : info]) if info > at else None
+            head = heads(data[at + _ATTRIBUTES : info]) if info > at and state in STATES else None
             at = end + (-length & 3)
             if head is None:
                 self._read_slowly(data, end - length + _ROW, end)

@@ -47,6 +47,8 @@ FIN_RECEIVED = frozenset(map(int, (TcpState.CLOSE_WAIT, TcpState.LAST_ACK, TcpSt
 #: States in which neither our FIN counts in tcpi_bytes_acked nor is the SYN still on its way.
 SYN_COUNTED = frozenset(map(int, (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT)))
 _CLOSE = int(TcpState.CLOSE)
+#: A row in any other is not understood.
+STATES = frozenset(map(int, TcpState))
 
 #: Where something begins and ends in a datagram.
 Span = tuple[int, int]
@@ -80,6 +82,8 @@ def parse_row(data: bytes, start: int, end: int) -> Socket | None:
         family, state, _, _, local_port, remote_port, local, remote,
         interface, cookie, _, rqueue, wqueue, uid, inode,
     ) = _row.unpack_from(data, start)  # fmt: skip
+    if state not in STATES:
+        return None
     if family == socket.AF_INET:
         local, remote = local[:4], remote[:4]
     elif family != socket.AF_INET6:

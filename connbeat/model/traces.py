@@ -13,11 +13,12 @@ from connbeat.model.sockets import Socket
 class Trace:
     """One connection as the transitions of its socket show it. Mutable until it has ended.
 
-    `process` called connect(), or closed an accepted connection in its own context; None where
-    nobody is known. `errno` is the error of a connect that failed, 0 if none was told; `cookie`
-    and `closed_ns` are 0 until the socket was destroyed. Addresses packed; the local port of a
-    connect() is 0 until its first answer. `has_peer_closed`: whether the other side's FIN came,
-    None where the transitions do not tell. Times are CLOCK_MONOTONIC.
+    `opened_ns` is 0 where nobody saw its first step. `process` called connect(), or closed an
+    accepted connection in its own context; None where nobody is known. `errno` is the error of a
+    connect that failed, 0 if none was told; `cookie` and `closed_ns` are 0 until the socket was
+    destroyed. Addresses packed; the local port of a connect() is 0 until its first answer.
+    `has_peer_closed`: whether the other side's FIN came, None where the transitions do not tell.
+    Times are CLOCK_MONOTONIC.
     """
 
     __slots__ = (

@@ -273,6 +273,7 @@ class World:
         self.told: list[Tick] = []
         self.forced: list[tuple[int | None, int]] = []
         self.open_sockets: list[Socket] = []
+        self.was_last = False
         policy = TrackerPolicy(
             id_prefix="h",
             aggregation_ns=30 * SECOND,
@@ -298,8 +299,9 @@ class World:
     def read(self) -> Namespaces:
         return Namespaces({HOST_NETNS: HOST}, ())
 
-    def poll(self, _targets: object, _now_ns: int) -> Poll:
-        return Poll(tuple(self.tables), self.gone, {HOST_NETNS: 0})
+    def poll(self, _targets: object, now_ns: int) -> Poll:
+        tables = [msgspec.structs.replace(table, taken_ns=now_ns) for table in self.tables]
+        return Poll(tuple(tables), self.gone, {HOST_NETNS: 0})
 
     def open(self, *_: object) -> None:
         """Nothing to open."""
@@ -307,7 +309,8 @@ class World:
     def see(self, targets: Mapping[int, Target]) -> None:
         assert set(targets) == {HOST_NETNS}
 
-    def tick(self) -> Tick:
+    def tick(self, *, is_last: bool = False) -> Tick:
+        self.was_last = is_last
         return self.told.pop(0) if self.told else Tick()
 
     def force(self, netns: int | None, dumps: int = 1) -> None:
@@ -351,10 +354,23 @@ def test_a_namespace_in_doubt_is_dumped_again_whatever_its_gate_says() -> None:
     world.tables = [snapshot(CALL)]
     assert world.kinds() == ["ongoing"]
     world.tables = [msgspec.structs.replace(snapshot(), closes_heard=True)]
-    assert world.kinds() == []
-    assert world.forced == [(HOST_NETNS, 1)]
+    assert (world.kinds(), world.forced) == ([], []), "its message may be on its way"
+    assert (world.kinds(), world.forced) == ([], [(HOST_NETNS, 1)])
+    assert (world.kinds(), world.forced) == (["closed"], [(HOST_NETNS, 1)] * 2)
+    assert (world.kinds(), len(world.forced)) == ([], 2)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_namespace_is_in_no_doubt_once_what_was_missing_was_told_to_be_closed() -> None:
+    world = World()
+    world.tables = [snapshot(CALL)]
+    world.kinds()
+    world.tables = [msgspec.structs.replace(snapshot(), closes_heard=True)]
+    world.kinds()
+    world.told = [Tick(closes=[Close(HOST_NETNS, CALL, world.clock.monotonic, None)])]
+    world.kinds()
     assert world.kinds() == ["closed"]
-    assert world.forced == [(HOST_NETNS, 1)]
+    assert world.forced == []
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -427,6 +443,15 @@ def test_a_bound_holds_between_polls_however_far_apart_they_are() -> None:
         world.clock.advance(0.25)
         list(world.observer.tick())
     assert world.expired == [begun + second * SECOND for second in (1, 2, 3)], "lineage alone"
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_last_poll_lets_the_kernel_know() -> None:
+    world = World()
+    world.kinds()
+    assert not world.was_last
+    list(world.observer.poll(is_last=True))
+    assert world.was_last
 
 
 @pytest.mark.usefixtures("elsewhere")

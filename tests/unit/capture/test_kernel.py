@@ -41,6 +41,7 @@ class FakeHearing:
         self.is_open = False
         self.queued: list[Heard] = []
         self.is_lossy = False
+        self.was_last = False
         self.seen: list[int] = []
         #: Runs when it is drained: what happens between that and the reading of the trace.
         self.meanwhile: Callable[[], None] = lambda: None
@@ -55,7 +56,8 @@ class FakeHearing:
     def see(self, targets: Mapping[int, Target]) -> None:
         self.seen = list(targets)
 
-    def hear(self) -> tuple[list[Heard], bool]:
+    def hear(self, *, is_last: bool = False) -> tuple[list[Heard], bool]:
+        self.was_last = is_last
         queued, self.queued = self.queued, []
         is_lossy, self.is_lossy = self.is_lossy, False
         self.meanwhile()
@@ -209,6 +211,22 @@ def test_a_trace_whose_message_was_lost_is_told_after_a_while(house: House) -> N
     assert (close.socket.cookie, close.socket.counters) == (5, None)
     hearing(kernel).queued = [heard(5)]
     assert kernel.tick().closes == [], "told once, however late the message"
+
+
+def test_the_last_turn_leaves_nothing_to_a_later_one(house: House) -> None:
+    """A trace without its message, a failure without its reason, a record from just now."""
+    kernel = house.kernel()
+    house.connect(skaddr=1)
+    house.destroy(5, skaddr=1)
+    house.connect(skaddr=2)
+    house.connect(skaddr=2, new="CLOSE")
+    house.connect(skaddr=3, new="ESTABLISHED", at_ns=house.clock.time_ns + MS)
+    tick = kernel.tick(is_last=True)
+    assert [close.socket.cookie for close in tick.closes] == [5]
+    assert [trace.skaddr for trace in tick.failed] == [2]
+    assert [trace.skaddr for trace in tick.opened] == [3]
+    assert tick.until_ns == house.clock.time_ns
+    assert hearing(kernel).was_last
 
 
 def test_the_namespaces_that_exist_are_passed_on(house: House) -> None:

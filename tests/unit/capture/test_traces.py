@@ -381,10 +381,19 @@ def test_a_failed_connect_may_be_tried_again_on_the_same_socket(house: House) ->
     assert (opened.failed_ns, opened.local_port) == (0, 40001)
 
 
-def test_a_failure_of_a_connect_that_nobody_saw_is_not_told(house: House) -> None:
-    house.step("SYN_SENT", "CLOSE", flags=SOFTIRQ)
-    house.now_ns += 20 * MS
-    assert house.take() == ([], [])
+@pytest.mark.parametrize("flags", [0, SOFTIRQ])
+def test_a_failure_of_a_connect_that_nobody_saw_begin_has_neither_process_nor_time(
+    house: House, flags: int
+) -> None:
+    house.step("SYN_SENT", "CLOSE", flags=flags)
+    house.explain(errno.ECONNREFUSED)
+    house.destroy(5)
+    opened, (trace,) = house.take()
+    assert opened == []
+    assert (trace.direction, trace.errno) == (Direction.OUTBOUND, errno.ECONNREFUSED)
+    assert (trace.opened_ns, trace.process) == (0, None)
+    assert (trace.local_ip, trace.local_port) == address(CLIENT)
+    assert house.folder.by_cookie[5] is trace, "so its close is not told again"
 
 
 def test_a_kernel_without_that_event_has_failures_without_a_reason() -> None:

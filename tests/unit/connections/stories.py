@@ -68,7 +68,11 @@ class Story:
         return [self.translated.get(ends) for ends in asked]
 
     def poll(
-        self, second: float, *tables: Socket | SocketSnapshot, gone: Collection[int] = ()
+        self,
+        second: float,
+        *tables: Socket | SocketSnapshot,
+        gone: Collection[int] = (),
+        is_last: bool = False,
     ) -> list[str]:
         """One poll. Loose rows are the complete table of the host's namespace."""
         now_ns = int((second + 1) * SECOND)
@@ -90,7 +94,7 @@ class Story:
                 if wanted.inode not in self.undecided
             }
         )
-        self.reports = list(self.tracker.report(now_ns))
+        self.reports = list(self.tracker.report(now_ns, is_last=is_last))
         return [told(report) for report in self.reports]
 
     def _owner(self, inode: int) -> Attribution:

@@ -3,8 +3,9 @@
 import msgspec
 
 from connbeat.connections.namespace import NamespaceLives
-from connbeat.model.sockets import Counters, SocketSource, TcpState
-from tests.builders import listening, row, snapshot
+from connbeat.model.sockets import Counters, Socket, SocketSnapshot, SocketSource, TcpState
+from connbeat.model.traces import Close
+from tests.builders import SECOND, listening, row, snapshot
 
 WEB = listening("0.0.0.0:80", cookie=1, inode=1)
 CALL = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, inode=2)
@@ -86,23 +87,50 @@ def test_an_orphan_that_still_has_its_counters_is_a_connection() -> None:
     assert len(lives.fold(heard, 10).new) == 1
 
 
+def test_a_handshake_is_left_to_the_transitions_unless_it_is_known_already() -> None:
+    connect = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, inode=2, state=TcpState.SYN_SENT)
+    lives = NamespaceLives(1, was_here=False)
+    seen = msgspec.structs.replace(heard(connect, second=2), transitions_seen=True)
+    assert lives.fold(seen, 10).new == []
+    (life,) = lives.fold(snapshot(connect), 10).new  # before the transitions were seen
+    sent_again = msgspec.structs.replace(connect, wqueue=1)
+    for second in (4, 8):
+        table = msgspec.structs.replace(heard(sent_again, second=second), transitions_seen=True)
+        assert lives.fold(table, 10).closed == []
+    assert life.socket is sent_again
+
+
+def heard(*rows: Socket, second: int = 0) -> SocketSnapshot:
+    return msgspec.structs.replace(snapshot(*rows, taken_ns=second * SECOND), closes_heard=True)
+
+
 def test_a_row_that_is_still_there_after_it_was_missing_is_not_missing() -> None:
     lives = NamespaceLives(1, was_here=False)
-    (life,) = lives.fold(snapshot(CALL), 10).new
-    empty = msgspec.structs.replace(snapshot(), closes_heard=True)
-    for _ in range(2):
-        assert lives.fold(empty, 10).closed == []
-        assert life.is_missing
-        lives.fold(snapshot(CALL), 10)
-        assert not life.is_missing
+    lives.fold(snapshot(CALL), 10)
+    for second in (0, 10):
+        assert lives.fold(heard(second=second), 10).closed == []
+        assert lives.is_in_doubt
+        lives.fold(snapshot(CALL, is_complete=False), 10)
+        assert not lives.is_in_doubt
 
 
-def test_what_is_missing_once_is_in_doubt_and_gone_when_it_is_missing_twice() -> None:
+def test_what_is_missing_is_in_doubt_and_gone_when_its_message_cannot_come_any_more() -> None:
     """A socket that its process keeps after a reset has no message."""
     lives = NamespaceLives(1, was_here=False)
     (life,) = lives.fold(snapshot(CALL), 10).new
-    empty = msgspec.structs.replace(snapshot(), closes_heard=True)
-    first = lives.fold(empty, 10)
-    assert (first.closed, first.is_in_doubt) == ([], True), "its message may be on its way"
-    second = lives.fold(empty, 10)
-    assert (second.closed, second.is_in_doubt) == ([life], False)
+    for second in (2, 4):
+        assert lives.fold(heard(second=second), 10).closed == []
+        assert lives.is_in_doubt, "its message may be on its way"
+    assert lives.fold(heard(second=5), 10).closed == [life]
+    assert not lives.is_in_doubt
+
+
+def test_what_is_missing_is_not_in_doubt_once_its_close_was_told() -> None:
+    lives = NamespaceLives(1, was_here=False)
+    (life,) = lives.fold(snapshot(CALL), 10).new
+    lives.fold(heard(second=2), 10)
+    close = Close(1, CALL, 2 * SECOND, None)
+    assert lives.fold_close(close) == (life, False)
+    life.finish(close)
+    assert not lives.is_in_doubt
+    assert lives.fold(heard(second=9), 10).closed == []

@@ -18,6 +18,7 @@ from connbeat.model.connections import (
 from connbeat.model.containers import Container, PublishedPort
 from connbeat.model.processes import Attribution, ContainerRef, UnknownReason
 from connbeat.model.sockets import Socket, TcpState
+from connbeat.model.traces import Trace
 from connbeat.telemetry.metrics import Metrics
 from tests.builders import FakeContainers, address, counters, listening, owned, process, row
 
@@ -119,6 +120,17 @@ def test_the_state_is_the_last_one_seen_and_closed_at_the_end() -> None:
     assert Desk().connection(one).state == "close_wait"
     one.closed_ns = 5
     assert Desk().connection(one).state == "closed"
+
+
+def test_a_failure_of_a_connect_that_nobody_saw_begin_has_no_time_and_an_id_of_its_own() -> None:
+    desk = Desk()
+    desk.maker.begin(9)
+    traces = [Trace(7, Direction.OUTBOUND, 0), Trace(7, Direction.OUTBOUND, 0)]
+    traces[0].failed_ns, traces[1].failed_ns = 5, 6
+    first, second = (desk.maker.failed(trace) for trace in traces)
+    assert (first.opened_ns, first.closed_ns) == (None, 5)
+    assert first.local.owner is UnknownReason.EXITED
+    assert first.id != second.id
 
 
 def test_an_accepted_connection_nobody_is_known_to_hold_is_its_listener_s() -> None:

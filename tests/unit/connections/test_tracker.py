@@ -1,3 +1,5 @@
+import errno
+
 import msgspec
 import pytest
 
@@ -363,6 +365,23 @@ def test_a_life_without_an_owner_yet_waits_and_is_told_at_the_next_poll() -> Non
     story.undecided = set()
     assert story.poll(4, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.report.opened_ns == story.report.reported_ns - 2_000_000_000
+
+
+def test_at_the_last_poll_nothing_waits_for_an_owner() -> None:
+    story = Story()
+    story.undecided = {2}
+    story.poll(0)
+    assert story.poll(2, CALL, is_last=True) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.report.local.owner is UnknownReason.NOT_FOUND
+
+
+def test_at_the_last_poll_one_whose_owner_ended_is_told_as_that_owners() -> None:
+    story = Story(aggregation=2)
+    story.poll(0)
+    story.poll(2, CALL)
+    story.ended = {2}
+    assert story.poll(6, CALL, is_last=True) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.report.local.owner == owned(2).owner
 
 
 def test_a_life_that_ends_while_it_waits_is_one_closed_event() -> None:
@@ -736,6 +755,53 @@ def test_a_close_message_that_comes_after_its_namespace_is_gone_tells_nothing_an
     assert list(story.tracker.report(6 * SECOND)) == []
     assert list(story.tracker.report(7 * SECOND)) == []
     assert_empty(story)
+
+
+def test_a_connect_that_a_dump_had_seen_under_way_ends_when_it_fails() -> None:
+    story = Story()
+    story.poll(0, later(CALL, TcpState.SYN_SENT))
+    trace = Trace(7, Direction.OUTBOUND, 0)
+    trace.failed_ns = trace.closed_ns = 2 * SECOND
+    destroyed = later(CALL, TcpState.CLOSE, inode=0)
+    told = Tick(closes=[Close(HOST_NETNS, destroyed, trace.closed_ns, trace)], failed=[trace])
+    story.tracker.fold_tick(told)
+    reports = [*story.tracker.report(3 * SECOND), *story.tracker.report(4 * SECOND)]
+    assert [str(report.kind) for report in reports] == ["failed", "closed"]
+    assert_empty(story)
+
+
+def test_the_close_of_a_connect_that_failed_is_not_told_again() -> None:
+    story = Story()
+    story.poll(0)
+    trace = Trace(7, Direction.OUTBOUND, SECOND)
+    trace.failed_ns = trace.closed_ns = 2 * SECOND
+    destroyed = later(CALL, TcpState.CLOSE, inode=0)
+    story.tracker.fold_tick(Tick(closes=[Close(HOST_NETNS, destroyed, trace.closed_ns, trace)]))
+    assert [*story.tracker.report(3 * SECOND), *story.tracker.report(4 * SECOND)] == []
+
+
+@pytest.mark.parametrize(("error", "taken"), [(errno.ECONNREFUSED, 1), (errno.EADDRNOTAVAIL, 0)])
+def test_a_failed_connect_that_sent_no_syn_is_none_the_kernel_counted(
+    error: int, taken: int
+) -> None:
+    story = Story()
+    story.poll(0)
+    trace = Trace(7, Direction.OUTBOUND, SECOND)
+    trace.failed_ns, trace.errno = 2 * SECOND, error
+    trace.process = process(5)
+    story.tracker.fold_tick(Tick(failed=[trace]))
+    assert story.tracker.coverage.of(HOST_NETNS).taken == taken
+
+
+def test_a_report_that_cannot_be_made_costs_itself_only_and_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    strange = row("10.0.0.1:5001", "10.0.0.2:80", cookie=3, inode=3)
+    story = Story()
+    told = story.poll(0, msgspec.structs.replace(strange, state=99), CALL)
+    assert told == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.metrics.get(Metric.REPORTS_FAILED) == 1
+    assert "KeyError: 99" in caplog.text
 
 
 def test_closes_without_a_message_are_remembered_within_a_bound(

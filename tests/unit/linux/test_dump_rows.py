@@ -144,6 +144,16 @@ def test_a_truncated_row_is_read_as_slowly(size: int) -> None:
     assert read(reader, data) == read_slowly(data)
 
 
+def test_a_row_in_a_state_that_nobody_knows_is_malformed_and_the_rest_survives() -> None:
+    reader = DumpRows()
+    strange = packed(msgspec.structs.replace(ROW, state=99), **COUNTERS)
+    datagram = packed(OTHER, **COUNTERS) + strange + pack_done()
+    for _ in range(2):
+        rows, malformed, _ = read(reader, datagram)
+        assert ([row.cookie for row in rows], malformed) == ([OTHER.cookie], 1)
+    assert read_slowly(datagram)[1] == 1
+
+
 def test_an_interruption_that_any_row_tells_of_is_told() -> None:
     reader = DumpRows()
     for flags, is_interrupted in ((2, False), (NLM_F_DUMP_INTR, True)):
