@@ -107,8 +107,13 @@ def build_observation(
     metrics: Metrics,
     *,
     execs: ExecSource | None = None,
+    is_look: bool = False,
 ) -> Observation:
-    """What sees. Without `execs` processes are not read at their exec: for a look or two."""
+    """What sees. Without `execs` processes are not read at their exec: for a look or two.
+
+    For a look (`is_look`) the kernel is not asked to tell what happens either. That is of no use to
+    what shows one moment, and where it tells of handshakes a dump leaves them out.
+    """
     config = settings.connbeat
     procfs = ProcFs()
     registry = ContainerRegistry()
@@ -124,9 +129,8 @@ def build_observation(
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
     capture = capture_policy(config, environ)
-    kernel = KernelSource(
-        procfs, lineage, capture.highest, clock=clock, metrics=metrics, execs=execs
-    )
+    told = min(capture.highest, Rung.DUMP) if is_look else capture.highest
+    kernel = KernelSource(procfs, lineage, told, clock=clock, metrics=metrics, execs=execs)
     nat = NatSource(procfs, capture.highest, metrics)
     snapshots = SnapshotReader(procfs, capture, NatWatch(kernel, nat), metrics)
     observer = Observer(
@@ -194,8 +198,7 @@ def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> Captur
 def _highest(config: ConnbeatConfig) -> Rung:
     if config.capture == "auto":
         return Rung.PROCFS if config.enable_tcp_diag is False else max(Rung)
-    by_label = {rung.label: rung for rung in Rung}
-    return by_label.get(config.capture, max(Rung))
+    return Rung[config.capture.upper()]
 
 
 def _boot_prefix() -> str:

@@ -15,6 +15,7 @@ from types import FrameType
 import connbeat
 from connbeat.agent.build import Agent
 from connbeat.agent.sight import read_sight
+from connbeat.agent.signals import Wake, leave_at_once
 from connbeat.capture.advice import lacks
 from connbeat.capture.ladder import Rung
 from connbeat.clock import Clock
@@ -22,6 +23,7 @@ from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.errors import Permanent
 from connbeat.linux.malloc import return_large_blocks
+from connbeat.linux.rlimits import raise_descriptor_limit
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
 from connbeat.telemetry.self_usage import SelfUsage
@@ -46,7 +48,7 @@ class Supervisor:
         self._settings = settings
         self._environ = environ
         self._clock = clock
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._is_stopping = False
         self._must_reopen = False
         self._exit_code = 0
@@ -60,6 +62,7 @@ class Supervisor:
         _calm_collector()
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
         return_large_blocks()
+        raise_descriptor_limit()
         if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()
@@ -81,8 +84,7 @@ class Supervisor:
         if number == signal.SIGHUP:
             self._must_reopen = True
         elif self._is_stopping:
-            os.write(2, b"connbeat: second signal, leaving at once\n")
-            os._exit(1)
+            leave_at_once()
         else:
             self._is_stopping = True
         self._wake.set()
@@ -146,8 +148,7 @@ class Supervisor:
         self._tell_sight()
         while not self._is_stopping:
             left = (due_ns - self._clock.monotonic_ns()) / 1e9
-            if self._clock.wait(self._wake, left):
-                self._wake.clear()
+            if self._wake.wait(left):
                 self._reopen()
                 continue
             due_ns += int(period * 1e9)

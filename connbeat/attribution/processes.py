@@ -6,13 +6,12 @@ still holds; of a process that we may not trace it says 0 there, and the name ha
 that have ended stay for a grace time, because their sockets outlive them.
 """
 
-import functools
 import os
-import pwd
 from collections.abc import Callable
 
 import psutil
 
+from connbeat.attribution.users import UserNames
 from connbeat.errors import CaptureError, Malformed, NotPermitted, ProcessGone
 from connbeat.linux.procfs import KeptFiles, ProcFs, ProcStat, parse_strings, parse_uid
 from connbeat.model.processes import ContainerRef, Process
@@ -53,6 +52,7 @@ class ProcessTable:
         self._metrics = metrics
         self._parse_cgroup = parse_cgroup
         self._with_environ = with_environ
+        self._users = UserNames()
         self._entries: dict[int, _Entry] = {}
         self._booted_at_ns = int(psutil.boot_time() * 1e9)
         self._tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -109,7 +109,7 @@ class ProcessTable:
             arguments=parse_strings(files.read(pid, "cmdline")),
             environ=self._environ(files, pid),
             uid=uid,
-            user=_user_name(uid),
+            user=self._users.name(uid),  # a container may know another
             started_at_ns=self._booted_at_ns + stat.started_ticks * self._tick_ns,
             container=self._container(files, pid),
             netns=_netns(files, pid),
@@ -152,12 +152,3 @@ def _is_same(known: ProcStat, stat: ProcStat) -> bool:
     if (known.started_ticks, known.arg_start) != (stat.started_ticks, stat.arg_start):
         return False
     return stat.arg_start != 0 or known.comm == stat.comm
-
-
-@functools.lru_cache(maxsize=1024)
-def _user_name(uid: int) -> str:
-    """The name that the host's user database gives, or "" (a container may know another)."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""

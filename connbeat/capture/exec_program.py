@@ -24,7 +24,7 @@ BYTES_PER_SECOND = 4 << 20
 #: Of `status` the first lines are enough.
 STATUS_BYTES = 512
 _PAGES = 16
-_PAUSE_SECONDS = 0.05
+_PAUSE_MS = 50
 _TELL_SECONDS = 0.5
 
 _FILE = os.O_RDONLY | os.O_CLOEXEC
@@ -150,7 +150,9 @@ class ExecProgram:
 
     def _is_over(self) -> bool:
         """Something to read was announced and was not there: not again and again at once."""
-        return bool(select.select([self._channel], [], [], _PAUSE_SECONDS)[0])
+        poll = select.poll()  # select.select takes no descriptor above 1023
+        poll.register(self._channel, select.POLLIN)
+        return bool(poll.poll(_PAUSE_MS))
 
 
 def read_files(folder: str, names: tuple[str, ...]) -> Files | None:

@@ -29,7 +29,7 @@ class CapturePolicy(msgspec.Struct, frozen=True):
     byte counters of an open connection may be.
     """  # noqa: D205  one thought
 
-    highest: Rung = Rung.TRANSITIONS
+    highest: Rung = max(Rung)
     table_files: tuple[Path | None, Path | None] = (None, None)
     fresh_ns: int = 10_000_000_000
 

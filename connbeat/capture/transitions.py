@@ -69,7 +69,7 @@ class TransitionSource:
             for event in (FORK, EXEC, EXIT):
                 self._instance.enable(event)
             self._instance.start()
-        except CaptureError:
+        except BaseException:  # a signal's, too: nobody else knows the instance yet
             self._instance.close()
             raise
 

@@ -172,7 +172,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "-c", action="append", metavar="FILE", help="configuration file; repeatable, later ones win"
     )
     add("-E", action="append", metavar="KEY=VALUE", help="one setting; repeatable, wins over files")
-    add("-e", action="store_true", help="log to stderr")
+    add("-e", action="store_true", help="log to stderr, as it does anyway")
     add("-v", action="store_true", help="log at level info at least")
     add("-d", action="append", metavar="SELECTORS", help="debug log of these parts, * for all")
     add("-N", action="store_true", help="dry run: count events, send none")

@@ -3,11 +3,11 @@
 import os
 import platform
 import sys
-import threading
 
 import msgspec
 
 from connbeat.agent.build import Observation, build_observation
+from connbeat.agent.look import looking
 from connbeat.agent.sight import read_sight
 from connbeat.capture.advice import CAPABILITIES, Sight, lacks
 from connbeat.capture.ladder import Rung
@@ -15,8 +15,6 @@ from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.clock import SystemClock
 from connbeat.telemetry.metrics import Metrics
-
-_NAMES_SECONDS = 3.0
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -37,16 +35,10 @@ def run(options: Options) -> int:
     settings = load_settings(options)
     clock = SystemClock()
     observation = build_observation(settings, dict(os.environ), clock, Metrics())
-    watcher = observation.watcher
-    if watcher is not None:
-        threading.Thread(target=watcher.run, name="docker", daemon=True).start()
-        clock.wait(watcher.ready, _NAMES_SECONDS)
-    for _ in observation.observer.poll():
-        pass
-    diagnosis = diagnose(observation, read_sight(observation))
-    observation.observer.close()
-    if watcher is not None:
-        watcher.stop()
+    with looking(observation, clock):
+        for _ in observation.observer.poll():
+            pass
+        diagnosis = diagnose(observation, read_sight(observation))
     if options.as_json:
         sys.stdout.buffer.write(msgspec.json.encode(diagnosis) + b"\n")
     else:
@@ -59,7 +51,7 @@ def diagnose(observation: Observation, sight: Sight) -> Diagnosis:
     return Diagnosis(
         kernel=platform.release(),
         python=platform.python_version(),
-        docker=_docker(observation),
+        docker=engine_line(observation),
         processes=sum(len(target.pids) for target in seen.targets.values()),
         unreadable_processes=len(seen.unreadable_pids),
         capabilities={
@@ -91,12 +83,12 @@ def render(diagnosis: Diagnosis) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _docker(observation: Observation) -> str:
+def engine_line(observation: Observation) -> str:
     watcher = observation.watcher
     if watcher is None:
         return "off (enable_docker: false)"
     if not watcher.is_connected:
-        return "no engine answers; containers are known by their id alone"
+        return f"no engine answers at {watcher.address}; containers are known by their id alone"
     return f"{len(observation.registry.running())} containers run"
 
 

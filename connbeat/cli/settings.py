@@ -15,6 +15,8 @@ def load_settings(options: Options, environment: Mapping[str, str] = os.environ)
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
     settings = load_configuration(options, environment).settings
     logging = with_log_flags(settings.logging, options)
+    if not logging.to_stderr:
+        sys.stderr.write("warning: logging.to_stderr: there are no log files; it stays on stderr\n")
     return msgspec.structs.replace(settings, logging=logging)
 
 

@@ -2,9 +2,9 @@
 
 import os
 import sys
-import threading
 
 from connbeat.agent.build import build_documents, build_observation
+from connbeat.agent.look import looking
 from connbeat.agent.observe import EventMaker
 from connbeat.agent.sight import read_sight
 from connbeat.capture.advice import lacks
@@ -15,7 +15,6 @@ from connbeat.model.connections import ConnectionReport, Report
 from connbeat.telemetry.metrics import Metrics
 from connbeat.views.table import render_table
 
-_NAMES_SECONDS = 3.0
 #: The first poll names almost everything; a socket in doubt is looked for once more.
 _POLLS = 2
 
@@ -25,18 +24,12 @@ def run(options: Options) -> int:
     clock = SystemClock()
     environ = dict(os.environ)
     metrics = Metrics()
-    observation = build_observation(settings, environ, clock, metrics)
-    watcher = observation.watcher
-    if watcher is not None:
-        threading.Thread(target=watcher.run, name="docker", daemon=True).start()
-        clock.wait(watcher.ready, _NAMES_SECONDS)
     by_id: dict[str, Report] = {}
-    for _ in range(_POLLS):
-        by_id |= {report.id: report for report in observation.observer.poll()}
-    sight = read_sight(observation)
-    observation.observer.close()
-    if watcher is not None:
-        watcher.stop()
+    observation = build_observation(settings, environ, clock, metrics, is_look=True)
+    with looking(observation, clock):
+        for _ in range(_POLLS):
+            by_id |= {report.id: report for report in observation.observer.poll()}
+        sight = read_sight(observation)
     reports = [report for report in by_id.values() if _is_open(report)]
     if options.as_json:
         maker = EventMaker(build_documents(settings, environ), clock, metrics)

@@ -176,7 +176,11 @@ _USED = (
         "How much the log says: `critical`, `error`, `warning`, `info` or `debug`.",
     ),
     Option("logging.selectors", _LIST, "Parts of the agent whose debug lines are shown; `*`: all."),
-    Option("logging.to_stderr", _BOOLEAN, "The log goes to stderr."),
+    Option(
+        "logging.to_stderr",
+        _BOOLEAN,
+        "The log goes to stderr. There is no other place yet: `false` is only warned of.",
+    ),
     Option("logging.metrics.enabled", _BOOLEAN, "Log, now and then, the numbers that changed."),
     Option("logging.metrics.period", Duration(low=1.0), "How often."),
     Option("path.home", _TEXT, "Base of the other paths; the working directory by default."),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from connbeat.connections.life import Ends, Key, Life, ends_of
+from connbeat.connections.life import Ends, Key, Life, ends_of, key_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 from connbeat.model.traces import Close
@@ -149,7 +149,7 @@ class NamespaceLives:
         self, row: Socket, life: Life | None, snapshot: SocketSnapshot, folded: Folded
     ) -> None:
         """A row that is new, or of a life (if there is one for its key) about which it is."""
-        key = row.cookie or ends_of(row)
+        key = key_of(row)
         if life is None and self._stranded:
             life = self._carry_over(key, row)
         is_new = life is None or not life.is_of(row)

@@ -80,6 +80,11 @@ class DockerWatcher:
         """Whether an engine sends its events at this moment."""
         return self._stream is not None
 
+    @property
+    def address(self) -> str:
+        """Where the engine is looked for."""
+        return str(self._path or self._environ["DOCKER_HOST"])
+
     def run(self) -> None:
         """Watch until `stop`. Never raises."""
         failures = 0

@@ -83,12 +83,7 @@ def pack_get(sequence: int, ends: FourTuple) -> bytes:
     """A request for the entry that has this tuple, in either direction."""
     asked = pack_tuple(CTA_TUPLE_ORIG, ends)
     family = socket.AF_INET if len(ends[0]) == 4 else socket.AF_INET6
-    length = _ATTRIBUTES + len(asked)
-    return (
-        _header.pack(length, _CT_GET, netlink.NLM_F_REQUEST, sequence, 0)
-        + _nfgenmsg.pack(family, 0, 0)
-        + asked
-    )
+    return netlink.pack_request(_CT_GET, sequence, _nfgenmsg.pack(family, 0, 0) + asked, flags=0)
 
 
 def is_untranslated(data: bytes, ends: FourTuple) -> bool:
@@ -204,9 +199,8 @@ class ConntrackSocket:
 
     def count(self) -> int:
         """How many entries there are. Raises CaptureError."""
-        request = _header.pack(
-            _ATTRIBUTES, _CT_GET_STATS, netlink.NLM_F_REQUEST, self._next(), 0
-        ) + _nfgenmsg.pack(socket.AF_UNSPEC, 0, 0)
+        head = _nfgenmsg.pack(socket.AF_UNSPEC, 0, 0)
+        request = netlink.pack_request(_CT_GET_STATS, self._next(), head, flags=0)
         return parse_count(self._ask(request), self._sequence)
 
     def close(self) -> None:

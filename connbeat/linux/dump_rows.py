@@ -20,6 +20,7 @@ _v4 = struct.Struct("=IHHI4x BBxx HH 4s12x 4s12x IQ4x IIII").unpack_from
 _v6 = struct.Struct("=IHHI4x BBxx HH 16s 16s IQ4x IIII").unpack_from
 _ROW = netlink.HEADER_BYTES
 _ATTRIBUTES = _ROW + sock_diag.ROW_BYTES
+_FAMILIES = frozenset({AF_INET, AF_INET6})
 _ROW_TYPES = (sock_diag.TCPDIAG_GETSOCK, sock_diag.SOCK_DIAG_BY_FAMILY)
 #: What stands before `tcp_info` differs by cgroup, mark and options: a few in a namespace.
 _MAX_HEADS = 1024
@@ -97,7 +98,7 @@ class DumpRows:
             info = end - self._info_bytes
             head = heads(data[at + _ATTRIBUTES : info]) if info > at and state in STATES else None
             at = end + (-length & 3)
-            if head is None:
+            if head is None or family not in _FAMILIES:
                 self._read_slowly(data, end - length + _ROW, end)
                 continue
             cgroup_id, is_v6_only = head

@@ -148,13 +148,15 @@ class TraceInstance:
         self._folder = tracefs.root / "instances" / f"connbeat-{kind}-{os.getpid()}-{ticks}"
         self._events: list[str] = []
         self.pipes: list[int] = []
-        try:
-            self._folder.mkdir(exist_ok=True)
-            self._write("trace_clock", "mono")
-            self._write("buffer_size_kb", str(buffer_kb))
-        except OSError as error:
-            self.close()
-            raise _failure(error, f"the tracing instance {self._folder.name}") from error
+        with contextlib.ExitStack() as undo:  # also where a signal ends it
+            undo.callback(self.close)
+            try:
+                self._folder.mkdir(exist_ok=True)
+                self._write("trace_clock", "mono")
+                self._write("buffer_size_kb", str(buffer_kb))
+            except OSError as error:
+                raise _failure(error, f"the tracing instance {self._folder.name}") from error
+            undo.pop_all()
 
     def enable(self, event: str, condition: str = "") -> None:
         """Record `system/event`, only where `condition` holds if there is one."""

@@ -115,7 +115,7 @@ FIELDS: tuple[Field, ...] = (
     Field("local_process.pid", _I, "The process id, as the host counts.", "4711", origin=_OLD),
     Field("local_process.executable", _K, "The program's path, as it sees it.", "/usr/bin/curl"),
     Field("local_process.uid", _I, "The effective user id, as the host counts.", "0"),
-    Field("local_process.user", _K, "Its name in the host's user database.", "root"),
+    Field("local_process.user", _K, "Its name in the host's `/etc/passwd`.", "root"),
     Field("local_process.started_at", _D, "When the process started.", "2026-11-23T09:59:58.010Z"),
     Field(
         "local_process.unknown_reason",
@@ -189,7 +189,12 @@ FIELDS: tuple[Field, ...] = (
     Field("connection.bytes_received", _I, "Payload received.", "1270"),
     Field("connection.retransmits", _I, "Segments sent again.", "0"),
     Field("connection.rtt_ms", _N, "Smoothed round trip time.", "0.05"),
-    Field("connection.netns", _I, "The network namespace (the inode of `ns/net`).", "4026532184"),
+    Field(
+        "connection.netns",
+        _I,
+        "The network namespace (the inode of `ns/net`); 0 where it was gone before it was known.",
+        "4026532184",
+    ),
     Field("connection.interface", _I, "The interface of a link-local address.", "2"),
     Field("listener.id", _K, "As `connection.id`.", "5b1c2f0a9d3e4f60-f0000098-17"),
     Field("listener.event", _K, "The step of its life.", "opened", _KINDS[:3]),

@@ -61,16 +61,21 @@ class Published(NamedTuple):
     port: int
     listener: Sock
     proxy_pid: int
-    is_joined: bool
+    is_joined: bool = False
 
 
 @pytest.fixture(scope="module")
-def published(web: Peer, rung: tuple[str, ...]) -> Published:
+def published(door: Published, rung: tuple[str, ...]) -> Published:
+    return door._replace(is_joined=rung is not POLLS)
+
+
+@pytest.fixture(scope="module")
+def door(web: Peer) -> Published:
     port = int(call("docker", "port", web.container_id, f"{PORT}/tcp").rpartition(":")[2])
     line = call("ss", "-Htlnp", f"sport = :{port} and src 0.0.0.0")
     assert "docker-proxy" in line
     proxy_pid = int(line.partition("pid=")[2].partition(",")[0])
-    return Published(port, web.listen("0.0.0.0", PORT), proxy_pid, rung is not POLLS)
+    return Published(port, web.listen("0.0.0.0", PORT), proxy_pid)
 
 
 def address_of(container_id: str) -> str:

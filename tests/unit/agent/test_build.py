@@ -4,13 +4,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connbeat.agent.build import build_documents, capture_policy
+from connbeat.agent import build
+from connbeat.agent.build import build_documents, build_observation, capture_policy
 from connbeat.capture.ladder import Rung
+from connbeat.clock import SystemClock
 from connbeat.config.schema import (
     Capture,
     ConnbeatConfig,
     Settings,
 )
+from connbeat.telemetry.metrics import Metrics
 from tests.builders import HOST_NETNS, connection_report, process
 
 #: Nothing here asks a resolver.
@@ -27,6 +30,9 @@ ENVIRON = {"DOCKERHOST_HOSTNAME": "dh", "DOCKERHOST_IP": "127.0.1.1"}
         ("procfs", True, Rung.PROCFS),
         ("dump", None, Rung.DUMP),
         ("dump", False, Rung.DUMP),
+        ("closes", None, Rung.CLOSES),
+        ("transitions", None, Rung.TRANSITIONS),
+        ("nat", None, Rung.NAT),
     ],
 )
 def test_the_ladder_is_as_high_as_the_new_switch_says_and_then_the_old_one(
@@ -34,6 +40,30 @@ def test_the_ladder_is_as_high_as_the_new_switch_says_and_then_the_old_one(
 ) -> None:
     config = ConnbeatConfig(capture=capture, enable_tcp_diag=tcp_diag)
     assert capture_policy(config, {}).highest is highest
+
+
+@pytest.fixture
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("0123456789abcdef\n")
+    monkeypatch.setattr(build, "_BOOT_ID", boot_id)
+
+
+@pytest.mark.parametrize(
+    ("capture", "is_look", "heights"),
+    [
+        ("auto", False, (Rung.NAT, Rung.NAT)),
+        ("auto", True, (Rung.DUMP, Rung.NAT)),
+        ("procfs", True, (Rung.PROCFS, Rung.PROCFS)),
+    ],
+)
+@pytest.mark.usefixtures("booted")
+def test_for_a_look_the_kernel_is_asked_about_translations_and_not_to_tell_what_happens(
+    capture: Capture, is_look: bool, heights: tuple[Rung, Rung]
+) -> None:
+    settings = Settings(connbeat=ConnbeatConfig(capture=capture))
+    made = build_observation(settings, ENVIRON, SystemClock(), Metrics(), is_look=is_look)
+    assert (made.observer._kernel._highest, made.observer._nat._highest) == heights
 
 
 def test_tables_can_be_read_from_files_instead() -> None:

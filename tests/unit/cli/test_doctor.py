@@ -1,6 +1,12 @@
 """What `doctor` prints of a diagnosis; that it finds the right one the system tests show."""
 
-from connbeat.cli.doctor import Diagnosis, render
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from connbeat.agent.build import Observation
+from connbeat.cli.doctor import Diagnosis, engine_line, render
 
 WELL = Diagnosis(
     kernel="6.18.1",
@@ -39,3 +45,21 @@ def test_every_namespace_has_its_rung_and_every_lack_its_remedy() -> None:
         "not seen, and what to give:",
         "  counters in 1 other namespaces: CAP_SYS_ADMIN",
     ]
+
+
+@pytest.mark.parametrize(
+    ("watcher", "line"),
+    [
+        (None, "off (enable_docker: false)"),
+        (SimpleNamespace(is_connected=True), "2 containers run"),
+        (
+            SimpleNamespace(is_connected=False, address="/run/docker.sock"),
+            "no engine answers at /run/docker.sock; containers are known by their id alone",
+        ),
+    ],
+)
+def test_it_tells_whether_the_engine_answers_and_where_it_was_looked_for(
+    watcher: object, line: str
+) -> None:
+    place = SimpleNamespace(watcher=watcher, registry=SimpleNamespace(running=lambda: "ab"))
+    assert engine_line(cast(Observation, cast(Any, place))) == line

@@ -33,6 +33,16 @@ def test_the_command_line_becomes_settings(config: str, capsys: pytest.CaptureFi
     assert printed.err.count("\n") == 1
 
 
+def test_a_log_that_is_to_go_elsewhere_is_warned_of_unless_e_says_stderr(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(config_files=(config,), overrides=("logging.to_stderr=false",))
+    load_settings(options, {})
+    assert "warning: logging.to_stderr: " in capsys.readouterr().err
+    load_settings(options._replace(log_to_stderr=True), {})
+    assert "to_stderr" not in capsys.readouterr().err
+
+
 def test_what_the_settings_came_from_is_known(config: str) -> None:
     loaded = load_configuration(Options(config_files=(config,)), {})
     assert loaded.files == (config,)

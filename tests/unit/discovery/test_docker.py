@@ -97,6 +97,18 @@ def test_what_is_known_stays_while_the_engine_is_away() -> None:
     assert scene.running() == ["name-a"]
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("", "/var/run/docker.sock"),
+        ("unix:///run/user/1000/docker.sock", "/run/user/1000/docker.sock"),
+        ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:2375"),
+    ],
+)
+def test_it_tells_where_it_looks_for_the_engine(host: str, address: str) -> None:
+    assert Scene(environ={"DOCKER_HOST": host}).watcher.address == address
+
+
 def test_the_host_is_asked_for_its_name_once() -> None:
     second = engine_with()
     scene = Scene(engine_with(), second)

@@ -110,6 +110,13 @@ def test_any_dumps_are_read_as_slowly(dumps: list[list[bytes]]) -> None:
         assert read(reader, data) == read_slowly(data)
 
 
+def test_a_row_of_another_family_is_malformed_also_where_its_attributes_are_known() -> None:
+    reader = DumpRows()
+    read(reader, packed(ROW, **COUNTERS))
+    strange = packed(msgspec.structs.replace(ROW, family=0), **COUNTERS)
+    assert read(reader, strange + pack_done()) == ([], 1, False)
+
+
 @given(st.lists(hostile(packed(ROW, **COUNTERS) * 2 + packed(OTHER) + pack_done()), max_size=4))
 def test_hostile_bytes_are_read_as_slowly_or_refused_as_well(datagrams: list[bytes]) -> None:
     reader = DumpRows()

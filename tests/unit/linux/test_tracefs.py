@@ -259,6 +259,23 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
+def test_an_instance_that_a_signal_interrupts_in_the_making_is_switched_off(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = TraceInstance._write
+
+    def interrupted(self: TraceInstance, name: str, value: str) -> None:
+        if name == "buffer_size_kb":
+            raise KeyboardInterrupt
+        write(self, name, value)
+
+    monkeypatch.setattr(TraceInstance, "_write", interrupted)
+    (house.folder / "tracing_on").write_text("1")
+    with pytest.raises(KeyboardInterrupt):
+        house.instance()
+    assert house.read("tracing_on") == "0"
+
+
 def test_an_instance_records_in_the_clock_that_everything_else_is_told_in(house: House) -> None:
     instance = house.instance()
     instance.enable("sock/one", "protocol==6")
