@@ -96,6 +96,8 @@ class Observer:
         for netns in self._tracker.in_doubt():
             self._snapshots.force(netns)
         # The time of the dump, not of the poll: what it comes upon may be younger than that.
+        if is_last:  # what was not found by its addresses has no later poll
+            self._snapshots.force(None)
         poll = self._snapshots.poll(self.seen.targets.values(), self._clock.monotonic_ns())
         for snapshot in poll.snapshots:
             self._tracker.fold(snapshot)

@@ -128,7 +128,8 @@ def start() -> Iterator[Callable[..., Program]]:
 
 
 def link(netns: Netns) -> None:
-    """To the host: with it comes an id."""
+    """To the host: with it comes an id. The kernel takes its time to remove an earlier one."""
+    wait_until(lambda: not Path("/sys/class/net/cbt-ks0").exists(), 10, "the link is gone")
     call("ip", "link", "add", "cbt-ks0", "type", "veth", "peer", "name", "in", "netns", netns.name)
 
 

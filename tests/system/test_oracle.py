@@ -28,7 +28,8 @@ SERVERS: dict[str, Maker] = {
     "redis": Redis,
     "logstash": Logstash,
 }
-
+#: Those whose outage is tried, with the queue on disk and in memory.
+OUTAGES = ("http-ndjson", "elasticsearch", "kafka")
 
 MISSING = {"elasticsearch": missing_for_elasticsearch, "kafka": missing_for_kafka}
 
@@ -51,16 +52,18 @@ def test_what_was_taken_arrives_whoever_is_killed(server: ServerUnderTest, tmp_p
     verdict.check(allows_duplicates=server.allows_duplicates)
 
 
-def test_an_outage_costs_nothing_with_the_queue_on_disk(tmp_path: Path) -> None:
-    receiver = HttpReceiver(tmp_path, "ndjson")
-    verdict = Oracle(receiver, tmp_path, SEED).outage(OUTAGE_SECONDS)
-    verdict.check(allows_duplicates=True)
-    receiver.kill()
+@pytest.mark.parametrize("server", OUTAGES, indirect=True)
+def test_an_outage_costs_nothing_with_the_queue_on_disk(
+    server: ServerUnderTest, tmp_path: Path
+) -> None:
+    verdict = Oracle(server, tmp_path, SEED).outage(OUTAGE_SECONDS)
+    verdict.check(allows_duplicates=server.allows_duplicates)
 
 
-def test_an_outage_costs_what_is_counted_with_the_queue_in_memory(tmp_path: Path) -> None:
-    receiver = HttpReceiver(tmp_path, "ndjson")
+@pytest.mark.parametrize("server", OUTAGES, indirect=True)
+def test_an_outage_costs_what_is_counted_with_the_queue_in_memory(
+    server: ServerUnderTest, tmp_path: Path
+) -> None:
     queue = ("queue.mem.events=4000", "queue.mem.flush.timeout=100ms")
-    verdict = Oracle(receiver, tmp_path, SEED, queue).outage(OUTAGE_SECONDS)
+    verdict = Oracle(server, tmp_path, SEED, queue).outage(OUTAGE_SECONDS)
     verdict.check_counted()
-    receiver.kill()
