@@ -1,8 +1,8 @@
 """argv to `Options`. Pure: nothing is printed, opened or left.
 
-The commands take no arguments, so every word that is no flag and no flag's value belongs to the
-command, and flags may stand on both sides of it. The flags of the Go program work as they were
-written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
+Every word that is no flag and no flag's value belongs to the command, but for the key of two
+keystore commands, so flags may stand on both sides of it. The flags of the Go program work as they
+were written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
 """
 
 import argparse
@@ -25,6 +25,10 @@ COMMANDS = {
     "export schema": "print the JSON Schema of the events",
     "export template": "print the Elasticsearch index template",
     "export ilm-policy": "print the Elasticsearch lifecycle policy",
+    "keystore create": "make an empty keystore, an encrypted file of secrets for ${KEY}",
+    "keystore add": "put a secret into the keystore; asks for its value",
+    "keystore list": "print the names of the secrets",
+    "keystore remove": "take a secret out of the keystore",
     "help": "print the help of a command",
 }
 _EXAMPLES = {
@@ -51,9 +55,20 @@ _EXAMPLES = {
         "    --data-binary @connbeat.template.json http://es:9200/_index_template/connbeat"
     ),
     "export ilm-policy": "connbeat export ilm-policy -c connbeat.yml > policy.json",
+    "keystore create": "connbeat keystore create -c connbeat.yml",
+    "keystore add": (
+        "connbeat keystore add ES_PASSWORD\n"
+        "  pass show elasticsearch | connbeat keystore add ES_PASSWORD --stdin --force\n\n"
+        "In connbeat.yml, ${ES_PASSWORD} is its value then."
+    ),
+    "keystore list": "connbeat keystore list",
+    "keystore remove": "connbeat keystore remove ES_PASSWORD",
 }
 _WITH_JSON = ("show", "doctor", "test output")
 _WITH_ES_VERSION = ("export template",)
+_WITH_KEY = ("keystore add", "keystore remove")
+_WITH_FORCE = ("keystore create", "keystore add")
+_WITH_STDIN = ("keystore add",)
 _OLD_COMMANDS = {"version": "version", "configtest": "test config"}
 _WITHOUT_MEANING = ("setup", "httpprof", "cpuprofile", "memprofile", "plugin")
 _PATHS = ("home", "config", "data", "logs")
@@ -83,14 +98,17 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     """Raises ConfigError, one line, and HelpWanted."""
     words, flags = _split(argv)
     wants_help = words[:1] == ["help"]
-    command = _command(words[1:] if wants_help else words)
+    words = words[1:] if wants_help else words
+    command, key = _command_and_key(words)
     parser = _parser(command)
     if wants_help:
-        raise HelpWanted(_help(parser, words[1:]))
+        raise HelpWanted(_help(parser, words))
     given = vars(parser.parse_args(flags))
     if given["help"]:
         raise HelpWanted(_help(parser, words))
-    return _options(command, given)
+    if command in _WITH_KEY and not key:
+        raise ConfigError((f"connbeat {command}: expected connbeat {command} KEY",))
+    return _options(command, given)._replace(key=key)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -123,6 +141,12 @@ def _modern(argument: str) -> str:
     return f"{name}{equals}{value}"
 
 
+def _command_and_key(words: list[str]) -> tuple[str, str]:
+    if " ".join(words[:-1]) in _WITH_KEY:
+        return " ".join(words[:-1]), words[-1]
+    return _command(words), ""
+
+
 def _command(words: list[str]) -> str:
     command = " ".join(words) or "run"
     if command in COMMANDS:
@@ -148,7 +172,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"connbeat {command}",
-        usage=f"connbeat {command} [flags]",
+        usage=f"connbeat {command}{' KEY' if command in _WITH_KEY else ''} [flags]",
         add_help=False,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -163,6 +187,10 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument(
             "--es.version", metavar="VERSION", help="of Elasticsearch, such as 7.17.0"
         )
+    if command in _WITH_FORCE:
+        parser.add_argument("--force", action="store_true", help="replace what is there")
+    if command in _WITH_STDIN:
+        parser.add_argument("--stdin", action="store_true", help="read the value from stdin")
     return parser
 
 
@@ -223,6 +251,8 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         paths=PathOverrides(*(given[f"path.{name}"] for name in _PATHS)),
         as_json=given.get("json", False),
         es_version=given.get("es.version") or "",
+        force=given.get("force", False),
+        from_stdin=given.get("stdin", False),
         warnings=tuple(
             f"-{name} has no meaning in this version" for name in _WITHOUT_MEANING if given[name]
         ),

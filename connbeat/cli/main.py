@@ -28,6 +28,10 @@ _MODULES = {
     "export schema": "connbeat.cli.export",
     "export template": "connbeat.cli.elasticsearch",
     "export ilm-policy": "connbeat.cli.elasticsearch",
+    "keystore create": "connbeat.cli.keystore",
+    "keystore add": "connbeat.cli.keystore",
+    "keystore list": "connbeat.cli.keystore",
+    "keystore remove": "connbeat.cli.keystore",
 }
 
 

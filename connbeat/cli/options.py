@@ -36,4 +36,7 @@ class Options(NamedTuple):
     paths: PathOverrides = PathOverrides()
     as_json: bool = False  # --json, of the commands that print for people
     es_version: str = ""  # --es.version, of `export template`
+    key: str = ""  # the word after `keystore add` and `keystore remove`
+    force: bool = False  # --force, of `keystore create` and `keystore add`
+    from_stdin: bool = False  # --stdin, of `keystore add`
     warnings: tuple[str, ...] = ()  # flags that were accepted and do nothing

@@ -22,18 +22,22 @@ def load_settings(options: Options, environment: Mapping[str, str] = os.environ)
 
 def load_configuration(options: Options, environment: Mapping[str, str]) -> Loaded:
     """The same with what it came from, and without the log flags."""
+    loaded = load(sources_of(options), environment)
+    for warning in loaded.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return loaded
+
+
+def sources_of(options: Options) -> Sources:
+    """What the command line says about the configuration."""
     paths = options.paths._asdict()
-    sources = Sources(
+    return Sources(
         files=options.config_files,
         overrides=options.overrides,
         paths={f"path.{name}": path for name, path in paths.items() if path is not None},
         are_unknown_keys_faults=options.unknown_keys == "error",
         has_strict_permissions=options.strict_permissions,
     )
-    loaded = load(sources, environment)
-    for warning in loaded.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    return loaded
 
 
 def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:

@@ -25,6 +25,7 @@ from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sec
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    KeystoreConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "queue.disk": QueueDiskConfig,
     "logging": LoggingConfig,
     "path": PathConfig,
+    "keystore": KeystoreConfig,
 }
 BUILT_OUTPUTS = tuple(OUTPUTS)
 
@@ -187,6 +189,11 @@ _USED = (
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),
+    Option(
+        "keystore.path",
+        _TEXT,
+        "The file with the secrets; `${path.data}/connbeat.keystore` by default.",
+    ),
 )
 
 _LOG_FILES = "The log goes to stderr."

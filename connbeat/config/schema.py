@@ -92,6 +92,12 @@ class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
     logs: str = ""
 
 
+class KeystoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`keystore`: `path` is "" for `connbeat.keystore` below `path.data`."""
+
+    path: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration.
 
@@ -111,3 +117,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
     path: PathConfig = PathConfig()
+    keystore: KeystoreConfig = KeystoreConfig()
