@@ -13,15 +13,26 @@ from connbeat.config.schema import LoggingConfig, Settings
 
 def load_settings(options: Options, environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
-    settings = load_configuration(options, environment).settings
-    logging = with_log_flags(settings.logging, options)
+    settings, warnings = read_settings(options, environment)
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return settings
+
+
+def read_settings(
+    options: Options, environment: Mapping[str, str]
+) -> tuple[Settings, tuple[str, ...]]:
+    """The same, printing nothing: settings and warnings."""
+    loaded = load(sources_of(options), environment)
+    logging = with_log_flags(loaded.settings.logging, options)
+    warnings = loaded.warnings
     if not logging.to_stderr:
-        sys.stderr.write("warning: logging.to_stderr: there are no log files; it stays on stderr\n")
-    return msgspec.structs.replace(settings, logging=logging)
+        warnings += ("logging.to_stderr: there are no log files; it stays on stderr",)
+    return msgspec.structs.replace(loaded.settings, logging=logging), warnings
 
 
 def load_configuration(options: Options, environment: Mapping[str, str]) -> Loaded:
-    """The same with what it came from, and without the log flags."""
+    """With what it came from, and without the log flags. Prints warnings to stderr."""
     loaded = load(sources_of(options), environment)
     for warning in loaded.warnings:
         sys.stderr.write(f"warning: {warning}\n")
