@@ -136,9 +136,11 @@ def _with_paths(root: Node) -> Node:
     section = find(root, "path")
     if section is not None and section.value is not None and not isinstance(section.value, dict):
         return root
+    home = find(root, "path.home")
+    if home is not None and not home.is_scalar:  # a fault, which would be told four times
+        return root
     place = Place("path.home")
-    home = _literal(working_directory(), "the working directory")
-    defaults = {"path.home": home}
+    defaults = {"path.home": _literal(working_directory(), "the working directory")}
     defaults |= {key: Node(text, place, text) for key, text in _PATHS.items()}
     for key, node in defaults.items():
         known = find(root, key)

@@ -1,9 +1,9 @@
 """The types of options that outputs have. Pure; the plain types are in `kinds`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from connbeat.config.kinds import Integer, Mismatch, Text, TextList
-from connbeat.config.tree import Node, leaves, to_plain
+from connbeat.config.tree import Node, leaves, list_items, to_plain
 from connbeat.model.conditions import ConditionError, parse_condition
 from connbeat.model.format_strings import FormatString
 from connbeat.model.selectors import Selector, SelectorError
@@ -36,14 +36,25 @@ class Hosts(TextList):
 
     def parse(self, node: Node) -> tuple[str, ...]:
         texts = super().parse(node)
-        if not texts:
+        if not texts and not _has_broken_items(node):
             raise Mismatch("at least one host")
-        for text in texts:
-            try:
-                parse_host(text, self._defaults)
-            except ValueError as error:
-                raise Mismatch(f"host:port or a URL; {error}") from error
+        if list_items(node) is None and (expected := self._expected(node)):
+            raise Mismatch(expected)
         return texts
+
+    def _expected(self, item: Node) -> str:
+        if item.is_broken or not item.has_text:
+            return super()._expected(item)
+        try:
+            parse_host(item.text, self._defaults)
+        except ValueError as error:
+            return "host:port or a URL" if item.is_secret else f"host:port or a URL; {error}"
+        return ""
+
+
+def _has_broken_items(node: Node) -> bool:
+    """Whether some could not be had, which has been told."""
+    return any(item.is_broken for item in list_items(node) or ())
 
 
 class TextMap:
@@ -55,15 +66,11 @@ class TextMap:
         expected = "a section with keys of your own and a text for each"
         if not isinstance(node.value, dict):
             raise Mismatch(expected)
-        return dict(self._texts(node, expected))
-
-    def _texts(self, node: Node, expected: str) -> Iterator[tuple[str, str]]:
-        for key, leaf in leaves(node):
-            if leaf.is_broken:
-                continue
-            if not leaf.has_text:
-                raise Mismatch(expected)
-            yield key, leaf.text
+        texts = {key: leaf for key, leaf in leaves(node) if not leaf.is_broken}
+        wrong = tuple((key, "a text") for key, leaf in texts.items() if not leaf.has_text)
+        if wrong:
+            raise Mismatch(expected, unexpected=wrong)
+        return {key: leaf.text for key, leaf in texts.items()}
 
     def show(self, value: object) -> str:
         return str(value)

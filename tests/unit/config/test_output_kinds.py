@@ -44,7 +44,6 @@ def test_what_is_taken(kind: Any, text: str, value: object) -> None:
         (Limit(10), "-2", "from -1 to 10"),
         (Limit(10), "many", "from -1 to 10"),
         (HOSTS, "[]", "at least one host"),
-        (HOSTS, "[a, 'ftp://b']", "ftp"),
         (HOSTS, "[{a: b}]", "a list of texts"),
         (TextMap(), "x", "a section"),
         (TextMap(), "{a: [1]}", "a section"),
@@ -87,3 +86,22 @@ def test_rules_are_plain_data_and_every_fault_has_its_place() -> None:
     with pytest.raises(Mismatch):
         kind.parse(node("text"))
     assert (kind.show(()), kind.show([{"key": "a"}])) == ("[]", "[{'key': 'a'}]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "unexpected"),
+    [
+        (
+            HOSTS,
+            "[a, 'ftp://b', [c]]",
+            (("1", "host:port or a URL; found ftp://, expected http or https"), ("2", "a text")),
+        ),
+        (TextMap(), "{a: x, b: [1], c: {d: [2]}}", (("b", "a text"), ("c.d", "a text"))),
+    ],
+)
+def test_every_wrong_item_is_named(
+    kind: Any, text: str, unexpected: tuple[tuple[str, str], ...]
+) -> None:
+    with pytest.raises(Mismatch) as caught:
+        kind.parse(node(text))
+    assert caught.value.unexpected == unexpected
