@@ -26,6 +26,21 @@ class Limit:
         return "-1" if value is None else str(value)
 
 
+class BatchSize:
+    """A number of events. libbeat's way to say that there are no batches, 0 or less, is one."""
+
+    name = "number"
+
+    def __init__(self, high: int) -> None:
+        self._kind = Integer(-1, high)
+
+    def parse(self, node: Node) -> int:
+        return max(1, self._kind.parse(node))
+
+    def show(self, value: object) -> str:
+        return str(value)
+
+
 class Hosts(TextList):
     """A list of destinations. The value is their texts: what they lack, the output fills in."""
 

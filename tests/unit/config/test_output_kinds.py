@@ -5,7 +5,7 @@ import pytest
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
 from connbeat.config.kinds import Mismatch
-from connbeat.config.output_kinds import Format, Hosts, Limit, Rules, TextMap, When
+from connbeat.config.output_kinds import BatchSize, Format, Hosts, Limit, Rules, TextMap, When
 from connbeat.config.tree import Node
 from connbeat.model.format_strings import FormatString
 from connbeat.outputs.hosts import HostDefaults
@@ -22,6 +22,9 @@ def node(text: str) -> Node:
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
+        (BatchSize(10), "3", 3),
+        (BatchSize(10), "0", 1),
+        (BatchSize(10), "-1", 1),
         (Limit(10), "3", 3),
         (Limit(10), "0", 0),
         (Limit(10), "-1", None),
