@@ -15,8 +15,6 @@ def load_settings(options: Options, environment: Mapping[str, str] = os.environ)
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
     settings = load_configuration(options, environment).settings
     logging = with_log_flags(settings.logging, options)
-    if not logging.to_stderr:
-        sys.stderr.write("warning: logging.to_stderr: there are no log files; it stays on stderr\n")
     return msgspec.structs.replace(settings, logging=logging)
 
 
@@ -39,7 +37,7 @@ def load_configuration(options: Options, environment: Mapping[str, str]) -> Load
 def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:
     """The logging section as `-e`, `-v` and `-d` change it."""
     if options.log_to_stderr:
-        logging = msgspec.structs.replace(logging, to_stderr=True)
+        logging = msgspec.structs.replace(logging, to_stderr=True, to_syslog=False, to_files=False)
     if options.verbose and logging.level != "debug":
         logging = msgspec.structs.replace(logging, level="info")
     if options.debug_selectors:

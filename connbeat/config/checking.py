@@ -18,6 +18,7 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -213,8 +214,13 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            logging_files=self._log_files(),
             path=PathConfig(**values["path"]),
         )
+
+    def _log_files(self) -> LogFilesConfig | None:
+        values = self._values["logging.files"]
+        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

@@ -7,6 +7,7 @@ import pytest
 from connbeat.cli.options import Options, PathOverrides
 from connbeat.cli.setup import run
 from connbeat.errors import ConfigError, OutputError
+from connbeat.telemetry.log import take_down
 from tests.servers.elasticsearch_server import ElasticsearchServer
 from tests.servers.http_server import Answer
 
@@ -14,11 +15,9 @@ from tests.servers.http_server import Answer
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Logging as it was, for the next test."""
-    root, ours = logging.getLogger(), logging.getLogger("connbeat")
-    handlers, level = root.handlers[:], ours.level
     yield
-    root.handlers[:] = handlers
-    ours.setLevel(level)
+    take_down()
+    logging.getLogger("connbeat").setLevel(logging.NOTSET)
 
 
 def options(tmp_path: Path, *overrides: str) -> Options:
