@@ -15,6 +15,8 @@ def load_settings(options: Options, environment: Mapping[str, str] = os.environ)
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
     settings = load_configuration(options, environment).settings
     logging = with_log_flags(settings.logging, options)
+    if (logging.to_stderr, logging.to_files, logging.to_syslog) == (False, False, False):
+        sys.stderr.write("warning: logging: it goes nowhere; to_stderr: true would show it\n")
     return msgspec.structs.replace(settings, logging=logging)
 
 

@@ -33,6 +33,17 @@ def test_the_command_line_becomes_settings(config: str, capsys: pytest.CaptureFi
     assert printed.err.count("\n") == 1
 
 
+def test_a_log_that_goes_nowhere_is_warned_of(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = ("logging.to_stderr=false", "logging.to_files=false")
+    load_settings(Options(config_files=(config,), overrides=nowhere), {})
+    assert "warning: logging: it goes nowhere" in capsys.readouterr().err
+    load_settings(Options(config_files=(config,), overrides=nowhere, log_to_stderr=True), {})
+    load_settings(Options(config_files=(config,), overrides=nowhere[:1]), {})
+    assert "it goes nowhere" not in capsys.readouterr().err
+
+
 def test_what_the_settings_came_from_is_known(config: str) -> None:
     loaded = load_configuration(Options(config_files=(config,)), {})
     assert loaded.files == (config,)
