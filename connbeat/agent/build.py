@@ -38,6 +38,7 @@ from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics
 
+_DIGITS = {"millisecond": 3, "microsecond": 6, "nanosecond": 9}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -178,6 +179,7 @@ def document_policy(settings: Settings) -> DocumentPolicy:
         expose_environ=config.expose_environ,
         docker_environment=frozenset(config.docker_environment),
         redact=config.redact,
+        timestamp_digits=_DIGITS[settings.timestamp_precision],
     )
 
 

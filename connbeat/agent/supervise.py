@@ -51,6 +51,7 @@ class Supervisor:
         self._wake = Wake()
         self._is_stopping = False
         self._must_reload = False
+        self._has_signal = False
         self._exit_code = 0
         self._engine_name = ""
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
@@ -60,13 +61,14 @@ class Supervisor:
         started_ns = self._clock.monotonic_ns()
         self._take_signals()
         _calm_collector()
-        log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
+        log.info("Setup Beat: connbeat. version=%s pid=%d", connbeat.__version__, os.getpid())
         return_large_blocks()
         raise_descriptor_limit()
         if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()
         self._capture.start()
+        log.info("connbeat start running.")
         metrics_log = MetricsLog(self._agent.metrics)
         try:
             self._watch(metrics_log)
@@ -86,7 +88,7 @@ class Supervisor:
         elif self._is_stopping:
             leave_at_once()
         else:
-            self._is_stopping = True
+            self._is_stopping = self._has_signal = True
         self._wake.set()
 
     def _open_queues(self) -> bool:
@@ -184,6 +186,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._is_stopping = True
+        if self._has_signal:
+            log.info("Received sigterm/sigint, stopping.")
         timeout_seconds = self._reloader.settings.shutdown_timeout_seconds
         log.info("Stopping. shutdown_timeout=%gs", timeout_seconds)
         deadline_ns = self._clock.monotonic_ns() + int(timeout_seconds * 1e9)

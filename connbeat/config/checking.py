@@ -20,6 +20,7 @@ from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
     KeystoreConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -216,9 +217,14 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            logging_files=self._log_files(),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )
+
+    def _log_files(self) -> LogFilesConfig | None:
+        values = self._values["logging.files"]
+        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

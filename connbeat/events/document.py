@@ -45,6 +45,7 @@ class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     expose_environ: bool = False
     docker_environment: frozenset[str] = frozenset()
     redact: bool = True
+    timestamp_digits: int = 3
 
 
 class DocumentBuilder:
@@ -53,7 +54,7 @@ class DocumentBuilder:
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost) -> None:
         self.set_docker_host(docker_host)
         self._local_ips = LocalIps()
-        self._timestamps = TimestampFormatter()
+        self._timestamps = TimestampFormatter(policy.timestamp_digits)
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
@@ -259,9 +260,20 @@ class DocumentBuilder:
         if not policy.fields:
             return
         if policy.fields_under_root:
-            document.update(policy.fields)
+            _lay_over(document, policy.fields)
         else:
             document["fields"] = dict(policy.fields)
+
+
+def _lay_over(document: Document, fields: Mapping[str, Any]) -> None:
+    """Key by key, into sections too: what clashes is the user's. Sections may be shared: copied."""
+    for key, value in fields.items():
+        here = document.get(key)
+        if isinstance(here, dict) and isinstance(value, Mapping):
+            document[key] = inside = dict(here)
+            _lay_over(inside, value)
+        else:
+            document[key] = value
 
 
 def _identity(container: Container) -> Document:

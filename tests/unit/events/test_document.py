@@ -305,6 +305,16 @@ def test_fields_under_root_stand_there_and_win() -> None:
     assert "fields" not in document
 
 
+def test_fields_under_root_reach_into_sections_and_change_no_other_document() -> None:
+    made = builder(fields={"beat": {"name": "mine"}, "connection": 7}, fields_under_root=True)
+    plain = builder().build(connection_report())
+    for _ in range(2):
+        document = made.build(connection_report())
+        assert document["beat"] == {**plain["beat"], "name": "mine"}
+        assert document["connection"] == 7
+    assert made._beat == plain["beat"]
+
+
 def test_no_document_shares_what_the_user_adds_with_the_next() -> None:
     made = builder(tags=("edge",), fields={"dc": "a"})
     made.build(connection_report())["tags"].append("changed")
