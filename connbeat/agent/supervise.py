@@ -14,6 +14,7 @@ from types import FrameType
 
 import connbeat
 from connbeat.agent.build import Agent
+from connbeat.agent.service import Service
 from connbeat.agent.sight import read_sight
 from connbeat.agent.signals import Wake, leave_at_once
 from connbeat.capture.advice import lacks
@@ -27,6 +28,7 @@ from connbeat.linux.rlimits import raise_descriptor_limit
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
 from connbeat.telemetry.self_usage import SelfUsage
+from connbeat.telemetry.systemd import find_notifier
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,12 @@ class Supervisor:
         self._exit_code = 0
         self._engine_name = ""
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
+        self._service = Service(
+            find_notifier(environ, os.getpid()),
+            agent.observer_thread.heartbeat,
+            agent.metrics,
+            clock,
+        )
 
     def run(self) -> int:
         """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
@@ -148,12 +156,17 @@ class Supervisor:
         self._tell_sight()
         while not self._is_stopping:
             left = (due_ns - self._clock.monotonic_ns()) / 1e9
-            if self._wake.wait(left):
+            is_woken = self._wake.wait(min(left, self._service.due_seconds))
+            self._service.work()
+            if is_woken:
                 self._reopen()
+                continue
+            if self._clock.monotonic_ns() < due_ns:
                 continue
             due_ns += int(period * 1e9)
             self._learn_docker_host()
             usage.update()
+            self._service.tell_status()
             if logging_config.metrics_enabled:
                 metrics_log.write_changes(period)
         usage.update()
@@ -165,8 +178,10 @@ class Supervisor:
         if self._must_reopen:
             self._must_reopen = False
             log.info("Reopening outputs. signal=SIGHUP")
+            self._service.reloading()
             for worker in self._agent.workers:
                 worker.reopen()
+            self._service.reloaded()
 
     def _tell_sight(self) -> None:
         """Where capture stands, and in one line what would show more."""
@@ -183,6 +198,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._is_stopping = True
+        self._service.stopping(self._settings.shutdown_timeout_seconds)
         log.info("Stopping. shutdown_timeout=%gs", self._settings.shutdown_timeout_seconds)
         deadline_ns = self._clock.monotonic_ns() + int(
             self._settings.shutdown_timeout_seconds * 1e9
