@@ -14,6 +14,7 @@ from types import FrameType
 
 import connbeat
 from connbeat.agent.build import Agent
+from connbeat.agent.monitor import Monitor, build_vitals
 from connbeat.agent.service import Service
 from connbeat.agent.sight import read_sight
 from connbeat.agent.signals import Wake, leave_at_once
@@ -27,7 +28,6 @@ from connbeat.linux.malloc import return_large_blocks
 from connbeat.linux.rlimits import raise_descriptor_limit
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
-from connbeat.telemetry.self_usage import SelfUsage
 from connbeat.telemetry.systemd import find_notifier
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ class Supervisor:
             agent.metrics,
             clock,
         )
+        self._vitals = build_vitals(agent, clock)
+        self._monitor = Monitor(agent, settings, self._vitals, clock)
 
     def run(self) -> int:
         """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
@@ -71,8 +73,12 @@ class Supervisor:
         log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
         return_large_blocks()
         raise_descriptor_limit()
-        if not self._open_queues() or not self._start_outputs():
+        if not self._open_monitor():
             return 1
+        if not self._open_queues() or not self._start_outputs():
+            self._monitor.close()
+            return 1
+        self._monitor.start()
         self._start_docker()
         self._capture.start()
         metrics_log = MetricsLog(self._agent.metrics)
@@ -96,6 +102,14 @@ class Supervisor:
         else:
             self._is_stopping = True
         self._wake.set()
+
+    def _open_monitor(self) -> bool:
+        try:
+            self._monitor.open()
+        except Permanent as error:
+            log.error("The monitoring endpoint cannot be opened. error=%s", error)  # noqa: TRY400
+            return False
+        return True
 
     def _open_queues(self) -> bool:
         try:
@@ -151,7 +165,6 @@ class Supervisor:
     def _watch(self, metrics_log: MetricsLog) -> None:
         logging_config = self._settings.logging
         period = logging_config.metrics_period_seconds
-        usage = SelfUsage(self._agent.metrics, self._exec_reader)
         due_ns = self._clock.monotonic_ns() + int(period * 1e9)
         self._tell_sight()
         while not self._is_stopping:
@@ -165,14 +178,11 @@ class Supervisor:
                 continue
             due_ns += int(period * 1e9)
             self._learn_docker_host()
-            usage.update()
+            self._vitals.refresh()
             self._service.tell_status()
             if logging_config.metrics_enabled:
                 metrics_log.write_changes(period)
-        usage.update()
-
-    def _exec_reader(self) -> int:
-        return self._agent.execs.pid
+        self._vitals.refresh()
 
     def _reopen(self) -> None:
         if self._must_reopen:
@@ -198,6 +208,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._is_stopping = True
+        self._monitor.stopping()
         self._service.stopping(self._settings.shutdown_timeout_seconds)
         log.info("Stopping. shutdown_timeout=%gs", self._settings.shutdown_timeout_seconds)
         deadline_ns = self._clock.monotonic_ns() + int(
@@ -220,6 +231,7 @@ class Supervisor:
                 counts.dropped,
             )
         self._agent.queues.close()
+        self._monitor.close()
         log.info(
             "Polls and reports. polls=%d reports=%d",
             self._agent.metrics.get(Metric.POLLS),

@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "observe, and send events to the outputs (what happens without a command)",
     "show": "print the connections of this moment as a table",
     "doctor": "say what can be seen here, what cannot, and what would change that",
+    "health": "ask the running agent whether it lives (exit code 0) or not (1)",
     "version": "print the version",
     "test config": "check the configuration and print Config OK",
     "test output": "try every output that is on, step by step, without sending an event",
@@ -36,6 +37,11 @@ _EXAMPLES = {
     ),
     "show": "connbeat show\n  connbeat show --json",
     "doctor": "connbeat doctor -c connbeat.yml",
+    "health": (
+        "connbeat health -c connbeat.yml\n"
+        "  connbeat health --ready\n\n"
+        "The agent has to run with the same http.enabled, http.host and http.port."
+    ),
     "version": "connbeat version",
     "test config": "connbeat test config -c base.yml -c this-host.yml",
     "test output": (
@@ -159,6 +165,10 @@ def _parser(command: str) -> argparse.ArgumentParser:
     _add_flags(parser)
     if command in _WITH_JSON:
         parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    if command == "health":
+        parser.add_argument(
+            "--ready", action="store_true", help="ask whether it does its work, too"
+        )
     if command in _WITH_ES_VERSION:
         parser.add_argument(
             "--es.version", metavar="VERSION", help="of Elasticsearch, such as 7.17.0"
@@ -223,6 +233,7 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         paths=PathOverrides(*(given[f"path.{name}"] for name in _PATHS)),
         as_json=given.get("json", False),
         es_version=given.get("es.version") or "",
+        ready=given.get("ready", False),
         warnings=tuple(
             f"-{name} has no meaning in this version" for name in _WITHOUT_MEANING if given[name]
         ),

@@ -21,6 +21,7 @@ _MODULES = {
     "run": "connbeat.cli.run",
     "show": "connbeat.cli.show",
     "doctor": "connbeat.cli.doctor",
+    "health": "connbeat.cli.health",
     "version": "connbeat.cli.version",
     "test config": "connbeat.cli.testing",
     "test output": "connbeat.cli.outputs",

@@ -36,4 +36,5 @@ class Options(NamedTuple):
     paths: PathOverrides = PathOverrides()
     as_json: bool = False  # --json, of the commands that print for people
     es_version: str = ""  # --es.version, of `export template`
+    ready: bool = False  # --ready, of `health`
     warnings: tuple[str, ...] = ()  # flags that were accepted and do nothing

@@ -18,6 +18,7 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -213,6 +214,7 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
         )
 

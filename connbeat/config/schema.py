@@ -83,6 +83,14 @@ class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
     metrics_period_seconds: float = 30.0
 
 
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`http`: the monitoring endpoint. `host` may be `unix:///path`; then `port` says nothing."""
+
+    enabled: bool = False
+    host: str = "localhost"
+    port: int = 5066
+
+
 class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`path`: always filled in, `home` with the working directory if nobody said otherwise."""
 
@@ -110,4 +118,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_mem: QueueMemConfig = QueueMemConfig()
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
+    http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
