@@ -42,6 +42,7 @@ def build_outputs(settings: Settings, clock: Clock, metrics: Metrics) -> dict[st
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
+        schema=settings.schema,
     )
     return {name: _build(name, config, context) for name, config in settings.outputs.items()}
 

@@ -8,14 +8,15 @@ from connbeat.cli.options import Options
 
 
 def run(options: Options) -> int:
-    sys.stdout.write(_schema() if options.command == "export schema" else _config(options))
+    sys.stdout.write(_schema(options) if options.command == "export schema" else _config(options))
     return 0
 
 
-def _schema() -> str:
-    from connbeat.events.schema import event_schema  # noqa: PLC0415  only this command needs it
+def _schema(options: Options) -> str:
+    from connbeat.cli.settings import load_settings  # noqa: PLC0415  only this command needs it
+    from connbeat.events.schema import event_schema  # noqa: PLC0415  as above
 
-    return json.dumps(event_schema(), indent=2) + "\n"
+    return json.dumps(event_schema(load_settings(options).schema), indent=2) + "\n"
 
 
 def _config(options: Options) -> str:

@@ -32,7 +32,7 @@ class ElasticsearchOutput:
 
     def __init__(self, config: ElasticsearchConfig, context: OutputContext) -> None:
         """Raises ValueError for hosts or rules that cannot be meant."""
-        self._config = config
+        self._config = config = config.in_schema(context.schema)
         self._context = context
         self._urls = config.urls
         self._tls = HostTls(config.ssl or TlsPolicy(), timeout_seconds=config.timeout_seconds)
@@ -98,4 +98,5 @@ class ElasticsearchOutput:
     def _make_preparation(self) -> Preparation:
         """Raises Permanent if the policy's file cannot be used."""
         path = self._config.ilm_policy_file
-        return Preparation(self._config, read_policy(Path(path)) if path else None)
+        policy = read_policy(Path(path)) if path else None
+        return Preparation(self._config, policy, self._context.schema)
