@@ -104,12 +104,11 @@ class EcsConverter:
     def _add_parts(self, ecs: Document, own: Document, document: Document) -> None:
         """The process and the container."""
         process = self._process(document["local_process"])
-        ecs.update(process.fields)
+        ecs |= process.fields
         if process.rest:
             own["local_process"] = process.rest
-        user = process.fields.get("user", {}).get("name")
-        if user:
-            ecs["related"]["user"] = [user]
+        if process.user:
+            ecs["related"]["user"] = [process.user]
         if "container" not in document:
             return
         container = self._container(document["container"])

@@ -9,9 +9,6 @@ from typing import Any
 
 from connbeat.events.document import Document
 
-_Counters = tuple[int | None, int | None]
-
-_NO_COUNTERS: _Counters = (None, None)
 _FLOW = "network_flow"
 _OPENED = {"outbound": "connection_attempted", "inbound": "connection_accepted"}
 _ENDED = "disconnect_received"
@@ -23,16 +20,29 @@ def add_connection(ecs: Document, own: Document, document: Document, *, is_only:
     own["connection"] = rest = document["connection"].copy()
     take = rest.pop
     direction = take("direction")
-    _add_ends(ecs, document, direction, (take("bytes_sent", None), take("bytes_received", None)))
+    local_ip, remote_ip = document["local_ip"], document["remote_ip"]
+    local: Document = {"address": local_ip, "ip": local_ip, "port": document["local_port"]}
+    remote: Document = {"address": remote_ip, "ip": remote_ip, "port": document["remote_port"]}
+    ips = [local_ip] if local_ip == remote_ip else [local_ip, remote_ip]
+    if "nat" in document:
+        _add_nat(remote, ips, document["nat"])
+    network = _network(local_ip)
+    network["community_id"] = document["network"]["community_id"]
+    sent = take("bytes_sent", None)
+    if sent is not None:
+        local["bytes"] = sent
+        remote["bytes"] = received = take("bytes_received")
+        network["bytes"] = sent + received
+    ecs["network"] = network
+    ecs["related"]["ip"] = ips
+    _add_ends(ecs, local, remote, direction)
     event = ecs["event"]
     _add_step(event, rest["event"], direction, is_only=is_only)
     _add_times(event, take)
-    duration_ms = take("duration_ms", None)
-    if duration_ms is not None:
-        event["duration"] = round(duration_ms * 1e6)
-    failure = take("failure", None)
-    if failure is not None:
-        event["reason"] = failure
+    if "duration_ms" in rest:
+        event["duration"] = round(take("duration_ms") * 1e6)
+    if "failure" in rest:
+        event["reason"] = take("failure")
 
 
 def add_listener(ecs: Document, own: Document, document: Document, *, is_only: bool) -> None:
@@ -57,11 +67,16 @@ def add_listener(ecs: Document, own: Document, document: Document, *, is_only: b
 
 
 def add_other(ecs: Document, document: Document) -> None:
-    """Neither of the two: some addresses may be absent."""
+    """Neither of the two: addresses may be absent."""
     ecs["event"] |= {"action": _FLOW, "type": ["connection", "info"]}
     parts = (part for part in document.values() if isinstance(part, dict))
     direction = next((part["direction"] for part in parts if "direction" in part), "unknown")
-    _add_ends(ecs, document, direction, _NO_COUNTERS)
+    local, remote = _known_end(document, "local"), _known_end(document, "remote")
+    ips = [end["ip"] for end in (local, remote) if "ip" in end]
+    ecs["network"] = _network(ips[0] if ips else "")
+    if ips:
+        ecs["related"]["ip"] = ips
+    _add_ends(ecs, local, remote, direction)
 
 
 def _add_step(event: Document, kind: str, direction: str, *, is_only: bool) -> None:
@@ -88,51 +103,41 @@ def _add_times(event: Document, take: Callable[[str, None], Any]) -> None:
         event["end"] = closed_at
 
 
-def _add_ends(ecs: Document, document: Document, direction: str, counters: _Counters) -> None:
-    """Both ends by who called. Where that is unknown this end is the source, and no client."""
-    get = document.get
-    local_ip, remote_ip = get("local_ip"), get("remote_ip")
-    sent, received = counters
-    local = _end(local_ip, get("local_port"), sent)
-    remote = _end(remote_ip, get("remote_port"), received)
-    ips = [ip for ip in (local_ip, remote_ip) if ip is not None]
-    nat = get("nat")
-    if nat is not None:
-        remote["nat"] = {"ip": nat["remote_ip"], "port": nat["remote_port"]}
-        ips.append(nat["remote_ip"])
-    network = _network(local_ip or remote_ip)
-    if "network" in document:
-        network["community_id"] = document["network"]["community_id"]
-    if sent is not None and received is not None:
-        network["bytes"] = sent + received
+def _add_ends(ecs: Document, local: Document, remote: Document, direction: str) -> None:
+    """By who called. Where that is unknown this end is the source, and nobody the client."""
     if direction == "outbound":
-        network["direction"] = "egress"
+        ecs["network"]["direction"] = "egress"
         ecs["source"] = ecs["client"] = local
         ecs["destination"] = ecs["server"] = remote
     elif direction == "inbound":
-        network["direction"] = "ingress"
+        ecs["network"]["direction"] = "ingress"
         ecs["source"] = ecs["client"] = remote
         ecs["destination"] = ecs["server"] = local
     else:
-        network["direction"] = "unknown"
+        ecs["network"]["direction"] = "unknown"
         ecs["source"], ecs["destination"] = local, remote
-    ecs["network"] = network
-    ecs["related"]["ip"] = list(dict.fromkeys(ips))
 
 
-def _end(ip: str | None, port: int | None, count: int | None) -> Document:
+def _add_nat(remote: Document, ips: list[str], nat: Document) -> None:
+    """Who is really at the other end."""
+    ip = nat["remote_ip"]
+    remote["nat"] = {"ip": ip, "port": nat["remote_port"]}
+    if ip not in ips:
+        ips.append(ip)
+
+
+def _known_end(document: Document, which: str) -> Document:
     end: Document = {}
-    if ip is not None:
-        end["address"] = end["ip"] = ip
-    if port is not None:
-        end["port"] = port
-    if count is not None:
-        end["bytes"] = count
+    if f"{which}_ip" in document:
+        end["address"] = end["ip"] = document[f"{which}_ip"]
+    if f"{which}_port" in document:
+        end["port"] = document[f"{which}_port"]
     return end
 
 
-def _network(ip: str | None) -> Document:
+def _network(ip: str) -> Document:
+    """`ip` "" is not known."""
     network: Document = {"transport": "tcp", "iana_number": "6"}
-    if ip is not None:
+    if ip:
         network["type"] = "ipv6" if ":" in ip else "ipv4"
     return network

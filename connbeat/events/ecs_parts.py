@@ -21,12 +21,13 @@ _IMAGE = re.compile(r"(?P<name>(?!sha256:).+?)(:(?P<tag>[^:/@]+))?(@(?P<digest>[
 class Part(msgspec.Struct, frozen=True):
     """`fields` go to the top of the document, `rest` goes below `connbeat.`.
 
-    `origin` is what it was made from.
+    `origin` is what it was made from, `user` the name that goes to `related.user`, "" for none.
     """
 
     origin: Document
     fields: Document
     rest: Document
+    user: str = ""
 
 
 def agent_part(beat: Document, ephemeral_id: str) -> Part:
@@ -59,33 +60,38 @@ def process_part(process: Document, boot: str) -> Part:
     if pid is None:  # `binary` says so, and names the inode
         return Part(process, {}, rest)
     ecs: Document = {"pid": pid, "name": take("binary")}
-    arguments, ticks = take("arguments", None), take("started_ticks", None)
-    if command_line:
-        ecs["command_line"] = command_line
-    if arguments:
-        ecs["args"] = arguments
-        ecs["args_count"] = len(arguments)
     if environ != _NOT_EXPOSED:
         ecs["env_vars"] = environ
+    _add_command_line(ecs, command_line, take("arguments", None))
+    ticks = take("started_ticks", None)
     if ticks is not None:
         ecs["entity_id"] = f"{boot}-{pid:x}-{ticks:x}"
     for name, ecs_name in (("executable", "executable"), ("started_at", "start")):
         if name in rest:
             ecs[ecs_name] = take(name)
-    return Part(process, {"process": ecs, **_user(ecs, rest)}, rest)
+    fields: Document = {"process": ecs}
+    user = _user(rest)
+    if user:
+        fields["user"] = ecs["user"] = user
+    return Part(process, fields, rest, user.get("name", ""))
 
 
-def _user(process: Document, rest: Document) -> Document:
-    """Takes whose it is from `rest`."""
+def _add_command_line(process: Document, text: str, arguments: list[str] | None) -> None:
+    if text:
+        process["command_line"] = text
+    if arguments:
+        process["args"] = arguments
+        process["args_count"] = len(arguments)
+
+
+def _user(rest: Document) -> Document:
+    """Takes from `rest` whose it is."""
     user: Document = {}
     if "uid" in rest:
         user["id"] = str(rest.pop("uid"))
     if "user" in rest:
         user["name"] = rest.pop("user")
-    if not user:
-        return {}
-    process["user"] = user
-    return {"user": user}
+    return user
 
 
 def container_part(container: Document) -> Part:

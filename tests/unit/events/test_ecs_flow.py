@@ -16,6 +16,7 @@ def connection(**fields: Any) -> dict[str, Any]:
         "local_port": 45678,
         "remote_ip": "10.0.0.2",
         "remote_port": 80,
+        "network": {"community_id": "1:x="},
         "connection": {"event": "opened", "direction": "outbound", "state": "established"} | fields,
     }
 
@@ -51,6 +52,7 @@ def test_who_called_is_source_and_client() -> None:
         "iana_number": "6",
         "type": "ipv4",
         "direction": "egress",
+        "community_id": "1:x=",
         "bytes": 1344,
     }
     assert ecs["related"] == {"ip": ["10.0.0.1", "10.0.0.2"]}
