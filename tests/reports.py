@@ -1,5 +1,6 @@
 """Any report there can be, for properties that hold for all documents."""
 
+import msgspec
 from hypothesis import strategies as st
 
 from connbeat.model.connections import (
@@ -11,11 +12,19 @@ from connbeat.model.connections import (
     ListenerReport,
     Party,
     RemoteParty,
+    Report,
 )
 from connbeat.model.containers import Container, PortBinding
 from connbeat.model.processes import Process, UnknownReason
 from connbeat.model.sockets import Counters, TcpState
-from tests.builders import SECOND
+from tests.builders import (
+    SECOND,
+    address,
+    connection_report,
+    counters,
+    listener_report,
+    process,
+)
 
 #: 2026-11-23T10:00:00Z, when the monotonic clock stood at 1000 s.
 WALL_NS = 1_795_428_000 * SECOND
@@ -108,4 +117,46 @@ SWITCHES = st.fixed_dictionaries(
         name: st.booleans()
         for name in ("expose_process_info", "expose_cmdline", "expose_environ", "redact")
     }
+)
+
+# Reports that have everything
+
+POD = {
+    "io.kubernetes.pod.name": "web-0",
+    "io.kubernetes.pod.namespace": "shop",
+    "io.kubernetes.pod.uid": "2f1c",
+    "io.kubernetes.container.name": "nginx",
+}
+WEB = Container(
+    "c" * 64,
+    name="web",
+    image="nginx:1.27@sha256:9f31",
+    runtime="docker",
+    environ=("TIER=front",),
+    labels={"com.docker.compose.project": "x", **POD},
+    local_ips=("172.18.0.3",),
+    ports={"80": (PortBinding("0.0.0.0", "8080"),)},
+)
+CURL = process(4711, "/usr/bin/curl", "http://web/", environ=("HOME=/root", "TOKEN=x"))
+CLOSED = connection_report(
+    "172.18.0.3:45678",
+    "172.18.0.2:80",
+    owner=CURL,
+    container=WEB,
+    kind=EventKind.CLOSED,
+    state="closed",
+    opened_ns=NOW_NS - 4 * SECOND,
+    closed_ns=NOW_NS - 589_000,
+    reported_ns=NOW_NS,
+    counters=counters(sent=74, received=1270),
+    remote=RemoteParty(process(4242, "/usr/sbin/nginx"), Container("d" * 64, name="n", image="i")),
+    nat=Address(*address("172.18.0.9:8080")),
+)
+#: Together they have every field that a document can have.
+WHOLE: tuple[Report, ...] = (
+    CLOSED,
+    msgspec.structs.replace(CLOSED, direction="inbound"),
+    msgspec.structs.replace(CLOSED, kind=EventKind.FAILED, failure="refused"),
+    connection_report("[fe80::1]:1", "[fe80::2]:2", interface=3),
+    listener_report("[fe80::1]:80", interface=3, opened_ns=1, closed_ns=2, kind=EventKind.CLOSED),
 )

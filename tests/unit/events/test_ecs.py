@@ -13,67 +13,23 @@ from hypothesis import strategies as st
 
 from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
-from connbeat.model.connections import Address, EventKind, RemoteParty, Report
-from connbeat.model.containers import Container, DockerHost, PortBinding
+from connbeat.model.connections import EventKind, Report
+from connbeat.model.containers import DockerHost
 from connbeat.model.documents import field_value
 from connbeat.model.ecs_fields import ECS_FIELDS
 from connbeat.model.fields import BY_NAME
 from tests.builders import (
     HOST_NETNS,
-    SECOND,
-    address,
-    connection_report,
-    counters,
     listener_report,
-    process,
 )
 from tests.documents import assert_documented, leaves
-from tests.reports import CONNECTIONS, LISTENERS, NOW_NS, SWITCHES, WALL_NS
+from tests.reports import CLOSED, CONNECTIONS, LISTENERS, NOW_NS, POD, SWITCHES, WALL_NS, WHOLE
 
 PUBLISHED: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "data" / "ecs" / "fields.yml").read_text()
 )
 ECS_NAMES = frozenset(field.name for field in ECS_FIELDS)
 NAMES = EcsNames(boot="b00t", ephemeral_id="e1")
-POD = {
-    "io.kubernetes.pod.name": "web-0",
-    "io.kubernetes.pod.namespace": "shop",
-    "io.kubernetes.pod.uid": "2f1c",
-    "io.kubernetes.container.name": "nginx",
-}
-WEB = Container(
-    "c" * 64,
-    name="web",
-    image="nginx:1.27@sha256:9f31",
-    runtime="docker",
-    environ=("TIER=front",),
-    labels={"com.docker.compose.project": "x", **POD},
-    local_ips=("172.18.0.3",),
-    ports={"80": (PortBinding("0.0.0.0", "8080"),)},
-)
-CURL = process(4711, "/usr/bin/curl", "http://web/", environ=("HOME=/root", "TOKEN=x"))
-CLOSED = connection_report(
-    "172.18.0.3:45678",
-    "172.18.0.2:80",
-    owner=CURL,
-    container=WEB,
-    kind=EventKind.CLOSED,
-    state="closed",
-    opened_ns=NOW_NS - 4 * SECOND,
-    closed_ns=NOW_NS - 589_000,
-    reported_ns=NOW_NS,
-    counters=counters(sent=74, received=1270),
-    remote=RemoteParty(process(4242, "/usr/sbin/nginx"), Container("d" * 64, name="n", image="i")),
-    nat=Address(*address("172.18.0.9:8080")),
-)
-#: Together they have every field there is.
-WHOLE: tuple[Report, ...] = (
-    CLOSED,
-    msgspec.structs.replace(CLOSED, direction="inbound"),
-    msgspec.structs.replace(CLOSED, kind=EventKind.FAILED, failure="refused"),
-    connection_report("[fe80::1]:1", "[fe80::2]:2", interface=3),
-    listener_report("[fe80::1]:80", interface=3, opened_ns=1, closed_ns=2, kind=EventKind.CLOSED),
-)
 POLICY = DocumentPolicy(name="h1", hostname="host1", version="1.0.0")
 ALL = msgspec.structs.replace(
     POLICY,
