@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
+from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy, lay_over
 from connbeat.events.ecs_flow import add_connection, add_listener, add_other
 from connbeat.events.ecs_parts import (
     Part,
@@ -19,7 +19,7 @@ from connbeat.events.ecs_parts import (
     orchestrator,
     process_part,
 )
-from connbeat.model.connections import Report
+from connbeat.model.connections import ConnectionReport, ListenerReport, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.ecs_fields import (
     DATA_STREAM_NAMESPACE,
@@ -152,37 +152,35 @@ class EcsDocumentBuilder:
     """`Documents` in ECS."""
 
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost, names: EcsNames) -> None:
-        self._top = policy.fields if policy.fields_under_root else {}
-        changes: dict[str, Any] = {"with_process_details": True}
-        if policy.fields_under_root:  # the top is that of the document in ECS
-            changes["fields"] = {}
-        self._builder = DocumentBuilder(msgspec.structs.replace(policy, **changes), docker_host)
+        self._builder = DocumentBuilder(policy, docker_host)
         self._converter = EcsConverter(names)
+        self.set_policy(policy)
+
+    def set_policy(self, policy: DocumentPolicy) -> None:
+        changes: dict[str, Any] = {"with_process_details": True}
+        self._top: Mapping[str, Any] = {}
+        if policy.fields_under_root:  # at the top of what is sent
+            self._top, changes["fields"] = policy.fields, {}
+        self._builder.set_policy(msgspec.structs.replace(policy, **changes))
 
     def set_docker_host(self, docker_host: DockerHost) -> None:
         self._builder.set_docker_host(docker_host)
-
-    def timestamp_ns(self, report: Report) -> int:
-        return self._builder.timestamp_ns(report)
 
     def begin(self, host_netns: int, now_ns: int, wall_ns: int) -> None:
         self._builder.begin(host_netns, now_ns, wall_ns)
         self._converter.begin()
 
+    def timestamp_ns(self, report: Report) -> int:
+        return self._builder.timestamp_ns(report)
+
     def build(self, report: Report) -> Document:
         document = self._converter.convert(
-            self._builder.build(report), report.event_id, is_only=report.is_only
+            self._builder.build(report), report.event_id, is_only=_is_only(report)
         )
-        return _laid_over(document, self._top) if self._top else document
+        if self._top:
+            lay_over(document, self._top)
+        return document
 
 
-def _laid_over(document: Document, top: Mapping[str, Any]) -> Document:
-    """With the user's fields, which win; sections are joined, as libbeat does."""
-    result = dict(document)
-    for key, value in top.items():
-        known = result.get(key)
-        if isinstance(known, dict) and isinstance(value, Mapping):
-            result[key] = _laid_over(known, value)
-        else:
-            result[key] = value
-    return result
+def _is_only(report: object) -> bool:
+    return isinstance(report, ConnectionReport | ListenerReport) and report.is_only

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
-from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
-from connbeat.model.connections import EventKind, Report
+from connbeat.events.ecs import EcsConverter, EcsDocumentBuilder, EcsNames
+from connbeat.model.connections import EventKind, Party, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.documents import field_value
 from connbeat.model.ecs_fields import ECS_FIELDS
@@ -21,6 +21,7 @@ from connbeat.model.fields import BY_NAME
 from tests.builders import (
     HOST_NETNS,
     listener_report,
+    process,
 )
 from tests.documents import assert_documented, leaves
 from tests.reports import CLOSED, CONNECTIONS, LISTENERS, NOW_NS, POD, SWITCHES, WALL_NS, WHOLE
@@ -186,6 +187,70 @@ def test_one_event_of_a_life_tells_of_its_start_and_its_end() -> None:
     assert build(short)["event"]["type"] == ["connection", "start", "end"]
     only = listener_report(kind=EventKind.CLOSED, is_only=True)
     assert build(only)["event"]["type"] == ["start", "end"]
+
+
+def test_fields_under_root_are_joined_to_the_document_and_win() -> None:
+    fields = {"event": {"module": "mine"}, "service": {"name": "shop"}, "type": "x"}
+    policy = msgspec.structs.replace(POLICY, fields=fields, fields_under_root=True)
+    made = builder(policy)
+    first, second = (as_sent(made.build(CLOSED)) for _ in range(2))
+    assert first == second
+    assert first["event"]["module"] == "mine"
+    assert first["event"]["kind"] == "event"
+    assert (first["service"], first["type"]) == ({"name": "shop"}, "x")
+    assert "labels" not in first
+
+
+def test_another_policy_counts_from_the_next_poll_on() -> None:
+    made = builder(msgspec.structs.replace(POLICY, fields={"a": 1}, fields_under_root=True))
+    assert made.build(CLOSED)["a"] == 1
+    made.set_policy(msgspec.structs.replace(POLICY, name="other", fields={"a": 1}))
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    document = made.build(CLOSED)
+    assert document["agent"]["name"] == document["related"]["hosts"][0] == "other"
+    assert (document["labels"], "a" in document) == ({"a": "1"}, False)
+    assert document["process"]["args"]
+
+
+def test_the_docker_host_and_the_time_are_those_of_the_plain_documents() -> None:
+    made = builder()
+    made.set_docker_host(DockerHost("other", ()))
+    document = made.build(CLOSED)
+    assert document["connbeat"]["container"]["docker_host"]["hostname"] == "other"
+    assert made.timestamp_ns(CLOSED) == WALL_NS - 589_000
+
+
+def test_parts_are_made_once_for_many_documents_and_not_kept_for_ever() -> None:
+    made = builder()
+    converter = made._converter
+    parts = [made.build(CLOSED)["process"] for _ in range(2)]
+    assert parts[0] is parts[1]
+    for pid in range(5000):
+        made.build(msgspec.structs.replace(CLOSED, local=Party(process(pid + 1), None)))
+    assert len(converter._parts) <= 4096
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    assert converter._parts == {}
+
+
+# What is not known here
+
+
+def test_what_no_schema_of_today_has_is_kept() -> None:
+    beat = {"name": "h", "hostname": "h", "version": "1", "local_ips": []}
+    document = {
+        "@timestamp": "2026-11-23T10:00:00.000Z",
+        "type": "connbeat",
+        "beat": beat,
+        "remote_ip": "10.0.0.2",
+        "local_process": {"binary": "curl", "cmdline": "", "environ": [""], "pid": 1},
+        "later": {"direction": "outbound", "count": 3},
+    }
+    ecs = EcsConverter(NAMES).convert(document, "id-1")
+    assert ecs["connbeat"] == {"later": {"direction": "outbound", "count": 3}}
+    assert ecs["event"]["type"] == ["connection", "info"]
+    assert ecs["network"]["direction"] == "egress"
+    assert ecs["destination"]["ip"] == "10.0.0.2"
+    assert ecs["process"]["name"] == "curl"
 
 
 # What holds for all of them
