@@ -183,7 +183,12 @@ _USED = (
     ),
     Option("logging.metrics.enabled", _BOOLEAN, "Log, now and then, the numbers that changed."),
     Option("logging.metrics.period", Duration(low=1.0), "How often."),
-    Option("path.home", _TEXT, "Base of the other paths; the working directory by default."),
+    Option(
+        "path.home",
+        _TEXT,
+        "Base of the other paths; the working directory by default. With a file of `/etc/connbeat`"
+        " the defaults are `/etc/connbeat`, `/var/lib/connbeat` and `/var/log/connbeat`.",
+    ),
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),
