@@ -45,11 +45,6 @@ assert not [file for file in files if "-packages" in file], files
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    return Packages(build_packages(tmp_path_factory.mktemp("packages")))
-
-
-@pytest.fixture(scope="session")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack_debian(tmp_path_factory.mktemp("debian"))
 
