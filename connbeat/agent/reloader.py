@@ -16,7 +16,7 @@ from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.errors import ConfigError
 from connbeat.outputs.protocol import Output
-from connbeat.telemetry.log import LogSettings, set_up
+from connbeat.telemetry.log import LogSettings, set_levels
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Reloader:
 
     def _tell_log(self) -> None:
         logging_config = self.settings.logging
-        set_up(LogSettings(level=logging_config.level, selectors=logging_config.selectors))
+        set_levels(LogSettings(level=logging_config.level, selectors=logging_config.selectors))
 
     def _tell_documents(self) -> None:
         policy = document_policy(self.settings)

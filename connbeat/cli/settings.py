@@ -26,8 +26,8 @@ def read_settings(
     loaded = load(sources_of(options), environment)
     logging = with_log_flags(loaded.settings.logging, options)
     warnings = loaded.warnings
-    if not logging.to_stderr:
-        warnings += ("logging.to_stderr: there are no log files; it stays on stderr",)
+    if (logging.to_stderr, logging.to_files, logging.to_syslog) == (False, False, False):
+        warnings += ("logging: it goes nowhere; to_stderr: true would show it",)
     return msgspec.structs.replace(loaded.settings, logging=logging), warnings
 
 
@@ -54,7 +54,7 @@ def sources_of(options: Options) -> Sources:
 def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:
     """The logging section as `-e`, `-v` and `-d` change it."""
     if options.log_to_stderr:
-        logging = msgspec.structs.replace(logging, to_stderr=True)
+        logging = msgspec.structs.replace(logging, to_stderr=True, to_syslog=False, to_files=False)
     if options.verbose and logging.level != "debug":
         logging = msgspec.structs.replace(logging, level="info")
     if options.debug_selectors:

@@ -19,7 +19,9 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     KeystoreConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -223,9 +225,15 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            logging_files=self._log_files(),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )
+
+    def _log_files(self) -> LogFilesConfig | None:
+        values = self._values["logging.files"]
+        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

@@ -109,13 +109,13 @@ class Integer:
     name = "number"
 
     def __init__(self, low: int, high: int) -> None:
-        self._low = low
-        self._high = high
+        self.low = low
+        self.high = high
 
     def parse(self, node: Node) -> int:
-        expected = f"a whole number from {self._low} to {self._high}"
+        expected = f"a whole number from {self.low} to {self.high}"
         value = _scalar(node, expected)
-        if type(value) is not int or not self._low <= value <= self._high:
+        if type(value) is not int or not self.low <= value <= self.high:
             raise Mismatch(expected)
         return value
 
