@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy, lay_over
-from connbeat.events.ecs_flow import add_connection, add_listener, add_other
+from connbeat.events.ecs_flow import add_connection, add_listener, add_summary
 from connbeat.events.ecs_parts import (
     Part,
     agent_part,
@@ -95,7 +95,7 @@ class EcsConverter:
         elif "listener" in document:
             add_listener(ecs, own, document, is_only=is_only)
         else:
-            add_other(ecs, document)
+            add_summary(ecs, document)
         self._add_parts(ecs, own, document)
         _add_others(ecs, own, document)
         ecs[OWN] = own

@@ -243,10 +243,11 @@ def test_what_no_schema_of_today_has_is_kept() -> None:
         "beat": beat,
         "remote_ip": "10.0.0.2",
         "local_process": {"binary": "curl", "cmdline": "", "environ": [""], "pid": 1},
-        "later": {"direction": "outbound", "count": 3},
+        "summary": {"direction": "outbound", "count": 3},
+        "later": [1],
     }
     ecs = EcsConverter(NAMES).convert(document, "id-1")
-    assert ecs["connbeat"] == {"later": {"direction": "outbound", "count": 3}}
+    assert ecs["connbeat"] == {"summary": document["summary"], "later": [1]}
     assert ecs["event"]["type"] == ["connection", "info"]
     assert ecs["network"]["direction"] == "egress"
     assert ecs["destination"]["ip"] == "10.0.0.2"
