@@ -48,10 +48,12 @@ _MAX_PARTS = 4096
 class EcsNames(msgspec.Struct, frozen=True, kw_only=True):
     """What no document of `schema: connbeat` says.
 
-    `boot` is unique between hosts and boots, `ephemeral_id` between runs of the agent.
+    `boot` is unique between hosts and boots, `agent_id` between agents, `ephemeral_id` between
+    their runs.
     """
 
     boot: str
+    agent_id: str
     ephemeral_id: str
 
 
@@ -72,7 +74,7 @@ class EcsConverter:
         """`is_only`: no other event tells of this connection or listener."""
         beat = document["beat"]
         if self._agent.origin is not beat:
-            self._agent = agent_part(beat, self._names.ephemeral_id)
+            self._agent = agent_part(beat, self._names.agent_id, self._names.ephemeral_id)
         agent = self._agent.fields
         ecs: Document = {
             "@timestamp": document["@timestamp"],
