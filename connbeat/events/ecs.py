@@ -123,13 +123,17 @@ class EcsConverter:
         if known is not None:
             return known
         part = process_part(process, self._names.boot)
-        # Where there is no process each document has a part of its own.
-        return self._kept(part) if "process" in part.fields else part
+        return self._kept(part) if "pid" in process else part
 
     def _container(self, container: Document) -> Part:
-        return self._parts.get(id(container)) or self._kept(container_part(container))
+        known = self._parts.get(id(container))
+        if known is not None:
+            return known
+        part = container_part(container)
+        return self._kept(part) if "name" in container else part
 
     def _kept(self, part: Part) -> Part:
+        """Of what many documents share: where little is known each has a part of its own."""
         if len(self._parts) >= _MAX_PARTS:
             self._parts.clear()
         self._parts[id(part.origin)] = part
