@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: docs help setup run test unit system testsuite lint format type \
-        bench bench-overhead bench-profile soak soak-outputs image package clean FORCE
+        bench bench-overhead bench-profile soak soak-outputs site image package clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ soak-outputs: setup ## every output under 20 kills at random, and an outage of a
 
 docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
 	scripts/docs
+
+site: setup ## the documentation as a site, in build/site; every warning is an error
+	@$(VENV)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image
