@@ -37,6 +37,9 @@ CALLED_BY = {
     "make test": ".ci/run",  # its last line does what the target does
     "make site": "tests/contract/test_site.py::test_the_site_is_built_without_a_warning",
     "make image": _ALONE,
+    "make package": (
+        "tests/system/test_packages.py::test_two_builds_of_one_commit_are_the_same_bytes"
+    ),
     "make image BASE=...": f"{_IMAGE}::test_no_compiler_and_no_pip_is_left_in_it",
     "pip install connbeat[all]": f"{_IMAGE}::test_every_client_library_works_in_the_image",
     "docker run --rm --pid=host --net=host connbeat": _ALONE,

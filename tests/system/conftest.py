@@ -19,6 +19,7 @@ from tests.system.harness import (
     Netns,
     call,
 )
+from tests.system.packages import Packages, build_packages
 from tests.system.peers import Peers
 
 
@@ -42,6 +43,12 @@ def peers() -> Iterator[Peers]:
     """Starts processes whose sockets a test commands, and their namespaces and containers."""
     with Peers() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """deb, rpm, tar.gz and wheel, as `make package` builds them."""
+    return Packages(build_packages(tmp_path_factory.mktemp("packages")))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connbeat.config import reader
 from connbeat.config.load import Loaded, Sources, load
 from connbeat.config.options import OPTIONS, SECTION_NAMES
 from connbeat.config.schema import Settings
@@ -141,6 +142,21 @@ def test_paths_of_the_command_line_win_and_can_be_referred_to(tmp_path: Path) ->
     assert settings.path.home == settings.path.config == "/srv/${literal}"
     assert settings.path.data == "/srv/${literal}/data"
     assert settings.outputs["file"] == FileConfig(path="/srv/${literal}/data/logs")
+
+
+def test_what_the_systems_configuration_keeps_is_where_packages_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "etc" / "connbeat.yml"
+    system.parent.mkdir()
+    monkeypatch.setattr(reader, "SYSTEM_FILE", system)
+    text = "path.logs: ${path.data}/logs\n"
+    kept = load_text(text, system.parent).settings.path
+    moved = load_text("path.home: /h\n", system.parent).settings.path
+
+    assert (kept.config, kept.data) == ("/etc/connbeat", "/var/lib/connbeat")
+    assert kept.logs == "/var/lib/connbeat/logs"
+    assert (moved.config, moved.data) == ("/h", "/h/data")
 
 
 def test_a_path_without_value_is_the_default(tmp_path: Path) -> None:
