@@ -143,13 +143,7 @@ def build_observation(
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
-            TrackerPolicy(
-                id_prefix=_boot_prefix(),
-                aggregation_ns=int(config.aggregation_seconds * 1e9),
-                max_connections=config.max_connections,
-                own_pid=0 if config.report_self else os.getpid(),
-                with_host=config.enable_local_connections,
-            ),
+            tracker_policy(config),
             registry,
             processes,
             metrics,
@@ -167,9 +161,13 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
 
 
 def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
+    return DocumentBuilder(document_policy(settings), read_docker_host(environ))
+
+
+def document_policy(settings: Settings) -> DocumentPolicy:
     config = settings.connbeat
     hostname = socket.gethostname()
-    policy = DocumentPolicy(
+    return DocumentPolicy(
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
@@ -183,7 +181,16 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
         redact=config.redact,
         timestamp_digits=_DIGITS[settings.timestamp_precision],
     )
-    return DocumentBuilder(policy, read_docker_host(environ))
+
+
+def tracker_policy(config: ConnbeatConfig) -> TrackerPolicy:
+    return TrackerPolicy(
+        id_prefix=_boot_prefix(),
+        aggregation_ns=int(config.aggregation_seconds * 1e9),
+        max_connections=config.max_connections,
+        own_pid=0 if config.report_self else os.getpid(),
+        with_host=config.enable_local_connections,
+    )
 
 
 def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:

@@ -31,6 +31,10 @@ _MODULES = {
     "completion bash": "connbeat.cli.completion",
     "completion zsh": "connbeat.cli.completion",
     "completion fish": "connbeat.cli.completion",
+    "keystore create": "connbeat.cli.keystore",
+    "keystore add": "connbeat.cli.keystore",
+    "keystore list": "connbeat.cli.keystore",
+    "keystore remove": "connbeat.cli.keystore",
 }
 
 

@@ -26,6 +26,7 @@ from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sec
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    KeystoreConfig,
     LogFilesConfig,
     LoggingConfig,
     PathConfig,
@@ -43,6 +44,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "logging": LoggingConfig,
     "logging.files": LogFilesConfig,
     "path": PathConfig,
+    "keystore": KeystoreConfig,
 }
 BUILT_OUTPUTS = tuple(OUTPUTS)
 
@@ -228,6 +230,11 @@ _USED = (
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),
+    Option(
+        "keystore.path",
+        _TEXT,
+        "The file with the secrets; `${path.data}/connbeat.keystore` by default.",
+    ),
 )
 
 _OTHERS = (

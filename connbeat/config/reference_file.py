@@ -33,6 +33,7 @@ _SECTIONS = {
     "queue": "Where events wait",
     "logging": "The agent's own log",
     "path": "Directories",
+    "keystore": "Secrets in a file of their own",
 }
 #: Where there is no default, and an empty value would be none.
 _EXAMPLES = {

@@ -52,19 +52,23 @@ class DocumentBuilder:
     """Makes documents. One thread uses it; the parts of a document may be shared with others."""
 
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost) -> None:
-        self._policy = policy
         self.set_docker_host(docker_host)
         self._local_ips = LocalIps()
         self._timestamps = TimestampFormatter(policy.timestamp_digits)
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
+        self.set_policy(policy)
+
+    def set_policy(self, policy: DocumentPolicy) -> None:
+        """From the next poll on, by the thread that uses it."""
+        self._policy = policy
         self._has_users = bool(policy.tags or policy.fields)
         self._beat: Document = {
             "name": policy.name,
             "hostname": policy.hostname,
             "version": policy.version,
-            "local_ips": [],
+            "local_ips": self._local_ips.of(""),
         }
 
     def set_docker_host(self, docker_host: DockerHost) -> None:

@@ -491,3 +491,16 @@ def test_the_original_s_fields_have_the_types_its_consumers_read(report: Connect
     assert isinstance(shown["environ"], list)
     assert isinstance(shown.get("pid", 1), int)
     assert isinstance(document["beat"]["local_ips"], list)
+
+
+def test_a_new_policy_counts_from_the_next_poll_on_and_addresses_stay_known() -> None:
+    made = builder(tags=("old",))
+    first = made.build(connection_report(owner=CURL))
+    made.set_policy(DocumentPolicy(name="new", hostname="h", version="1", expose_cmdline=False))
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    second = made.build(connection_report(owner=CURL))
+    assert first["tags"] == ["old"]
+    assert "tags" not in second
+    assert second["local_process"]["cmdline"] == ""
+    assert second["beat"]["name"] == "new"
+    assert second["beat"]["local_ips"] == first["beat"]["local_ips"] != []
