@@ -33,6 +33,7 @@ from connbeat.model.connections import Report
 from connbeat.model.processes import Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.queue.protocol import Intake
+from connbeat.telemetry.heartbeat import Heartbeat
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
@@ -223,6 +224,7 @@ class ObserverThread:
         self._changes: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
         self.first_poll_done = threading.Event()
+        self.heartbeat = Heartbeat(clock.monotonic_ns())
 
     def stop(self) -> None:
         """End `run` after one last poll, from any thread. Returns at once."""
@@ -264,6 +266,8 @@ class ObserverThread:
             events = self._events.make(look(), self._observer.host_netns)
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
+                self.heartbeat.beat(self._clock.monotonic_ns())
+            self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")

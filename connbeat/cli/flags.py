@@ -88,6 +88,7 @@ MORE_FLAGS = (
     Flag(("--force",), "replace what is there"),
     Flag(("--stdin",), "read the value from stdin"),
     Flag(("--es.version",), "of Elasticsearch, such as 7.17.0", "VERSION"),
+    Flag(("--ready",), "ask whether it does its work, too"),
 )
 #: What the Go program or newer Beats have and what means nothing here: accepted with a warning.
 WITHOUT_MEANING = (

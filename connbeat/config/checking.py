@@ -19,6 +19,7 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     KeystoreConfig,
     LogFilesConfig,
     LoggingConfig,
@@ -225,6 +226,7 @@ class _Checker:
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
             logging_files=LogFilesConfig(**values["logging.files"]),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )

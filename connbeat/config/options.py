@@ -7,6 +7,7 @@ found by key: `queue.mem.flush.timeout` is `QueueMemConfig.flush_timeout_seconds
 
 import msgspec
 
+from connbeat.config.http_kinds import ListenHost
 from connbeat.config.kinds import (
     Boolean,
     BooleanOrAuto,
@@ -26,6 +27,7 @@ from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sec
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     KeystoreConfig,
     LogFilesConfig,
     LoggingConfig,
@@ -43,6 +45,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "queue.disk": QueueDiskConfig,
     "logging": LoggingConfig,
     "logging.files": LogFilesConfig,
+    "http": HttpConfig,
     "path": PathConfig,
     "keystore": KeystoreConfig,
 }
@@ -226,6 +229,13 @@ _USED = (
     Option("logging.files.rotateonstartup", _BOOLEAN, "Begin a new file at every start."),
     Option("logging.metrics.enabled", _BOOLEAN, "Log, now and then, the numbers that changed."),
     Option("logging.metrics.period", Duration(low=1.0), "How often."),
+    Option("http.enabled", _BOOLEAN, "Serve the agent's own numbers and its health."),
+    Option(
+        "http.host",
+        ListenHost(),
+        "Where: a name or an address, or `unix:///path`. Whoever reaches it may read.",
+    ),
+    Option("http.port", Integer(1, 65_535), "Its port."),
     Option("path.home", _TEXT, "Base of the other paths; the working directory by default."),
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
@@ -245,7 +255,8 @@ _OTHERS = (
         "queue.disk.",
         "segment_size read_ahead use_compression",
     ),
-    *known(Status.IGNORED, "There is no monitoring endpoint.", "http.", "enabled host port pprof"),
+    *known(Status.OBSOLETE, "There is no profiler of Go programs.", "http.", "pprof"),
+    *known(Status.OBSOLETE, "Named pipes are of Windows.", "http.", "named_pipe"),
     *known(Status.OBSOLETE, "It was for Windows.", "logging.", "to_eventlog"),
     *SETUP,
     *known(Status.OBSOLETE, "queue.mem.events is the limit.", "", "queue_size bulk_queue_size"),

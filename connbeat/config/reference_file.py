@@ -32,6 +32,7 @@ _SECTIONS = {
     "dead_letter": "Events an output gave up",
     "queue": "Where events wait",
     "logging": "The agent's own log",
+    "http": "The monitoring endpoint",
     "path": "Directories",
     "keystore": "Secrets in a file of their own",
 }

@@ -102,6 +102,14 @@ class LogFilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     rotateonstartup: bool = True
 
 
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`http`: the monitoring endpoint. `host` may be `unix:///path`; then `port` says nothing."""
+
+    enabled: bool = False
+    host: str = "localhost"
+    port: int = 5066
+
+
 class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`path`: always filled in, `home` with the working directory if nobody said otherwise."""
 
@@ -140,5 +148,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
     logging_files: LogFilesConfig = LogFilesConfig()
+    http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
     keystore: KeystoreConfig = KeystoreConfig()
