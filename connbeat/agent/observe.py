@@ -24,7 +24,7 @@ from connbeat.clock import Clock, read_both
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
-from connbeat.events.document import DocumentBuilder
+from connbeat.events.document import Documents
 from connbeat.linux.netns import own_netns
 from connbeat.linux.rtnetlink import read_addresses, read_networks
 from connbeat.model.addresses import Network
@@ -176,7 +176,7 @@ class Observer:
 class EventMaker:
     """Reports to encoded events. One thread uses it."""
 
-    def __init__(self, builder: DocumentBuilder, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, builder: Documents, clock: Clock, metrics: Metrics) -> None:
         self._builder = builder
         self._clock = clock
         self._metrics = metrics

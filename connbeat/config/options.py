@@ -60,6 +60,11 @@ _USED = (
     Option("tags", _LIST, "Added to every event as `tags`."),
     Option("fields", Fields(), "Added to every event as `fields`; keys and values are yours."),
     Option("fields_under_root", _BOOLEAN, "`fields` at the top of the event instead of below it."),
+    Option(
+        "schema",
+        Choice("connbeat", "ecs"),
+        "The names of the events' fields: `connbeat`, or `ecs` for Elastic Common Schema.",
+    ),
     Option("shutdown_timeout", Duration(), "How long a stop may wait for the outputs."),
     Option(
         "max_procs",

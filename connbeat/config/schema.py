@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import OutputConfig
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
@@ -137,6 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    schema: SchemaName = "connbeat"
     shutdown_timeout_seconds: float = 10.0
     max_procs: int = 0
     nice: int | None = None
