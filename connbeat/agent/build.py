@@ -38,6 +38,7 @@ from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics
 
+_DIGITS = {"millisecond": 3, "microsecond": 6, "nanosecond": 9}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -142,13 +143,7 @@ def build_observation(
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
-            TrackerPolicy(
-                id_prefix=_boot_prefix(),
-                aggregation_ns=int(config.aggregation_seconds * 1e9),
-                max_connections=config.max_connections,
-                own_pid=0 if config.report_self else os.getpid(),
-                with_host=config.enable_local_connections,
-            ),
+            tracker_policy(config),
             registry,
             processes,
             metrics,
@@ -166,9 +161,13 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
 
 
 def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
+    return DocumentBuilder(document_policy(settings), read_docker_host(environ))
+
+
+def document_policy(settings: Settings) -> DocumentPolicy:
     config = settings.connbeat
     hostname = socket.gethostname()
-    policy = DocumentPolicy(
+    return DocumentPolicy(
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
@@ -180,8 +179,18 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
         expose_environ=config.expose_environ,
         docker_environment=frozenset(config.docker_environment),
         redact=config.redact,
+        timestamp_digits=_DIGITS[settings.timestamp_precision],
     )
-    return DocumentBuilder(policy, read_docker_host(environ))
+
+
+def tracker_policy(config: ConnbeatConfig) -> TrackerPolicy:
+    return TrackerPolicy(
+        id_prefix=_boot_prefix(),
+        aggregation_ns=int(config.aggregation_seconds * 1e9),
+        max_connections=config.max_connections,
+        own_pid=0 if config.report_self else os.getpid(),
+        with_host=config.enable_local_connections,
+    )
 
 
 def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:

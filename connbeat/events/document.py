@@ -45,25 +45,30 @@ class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     expose_environ: bool = False
     docker_environment: frozenset[str] = frozenset()
     redact: bool = True
+    timestamp_digits: int = 3
 
 
 class DocumentBuilder:
     """Makes documents. One thread uses it; the parts of a document may be shared with others."""
 
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost) -> None:
-        self._policy = policy
         self.set_docker_host(docker_host)
         self._local_ips = LocalIps()
-        self._timestamps = TimestampFormatter()
+        self._timestamps = TimestampFormatter(policy.timestamp_digits)
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
+        self.set_policy(policy)
+
+    def set_policy(self, policy: DocumentPolicy) -> None:
+        """From the next poll on, by the thread that uses it."""
+        self._policy = policy
         self._has_users = bool(policy.tags or policy.fields)
         self._beat: Document = {
             "name": policy.name,
             "hostname": policy.hostname,
             "version": policy.version,
-            "local_ips": [],
+            "local_ips": self._local_ips.of(""),
         }
 
     def set_docker_host(self, docker_host: DockerHost) -> None:
@@ -255,9 +260,20 @@ class DocumentBuilder:
         if not policy.fields:
             return
         if policy.fields_under_root:
-            document.update(policy.fields)
+            _lay_over(document, policy.fields)
         else:
             document["fields"] = dict(policy.fields)
+
+
+def _lay_over(document: Document, fields: Mapping[str, Any]) -> None:
+    """Key by key, into sections too: what clashes is the user's. Sections may be shared: copied."""
+    for key, value in fields.items():
+        here = document.get(key)
+        if isinstance(here, dict) and isinstance(value, Mapping):
+            document[key] = inside = dict(here)
+            _lay_over(inside, value)
+        else:
+            document[key] = value
 
 
 def _identity(container: Container) -> Document:

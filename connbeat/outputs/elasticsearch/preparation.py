@@ -39,10 +39,20 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """What a configuration wants of a cluster. Any thread may use it."""
 
-    def __init__(self, config: ElasticsearchConfig, policy: Mapping[str, Any] | None) -> None:
-        """`policy` is the body of the user's own lifecycle policy, None for ours."""
+    def __init__(
+        self,
+        config: ElasticsearchConfig,
+        policy: Mapping[str, Any] | None,
+        *,
+        is_required: bool = False,
+    ) -> None:
+        """`policy` is the body of the user's own lifecycle policy, None for ours.
+
+        `is_required`: missing rights are a failure, not something to go on without.
+        """
         self._config = config
         self._policy = policy
+        self._is_required = is_required
 
     def prepare(self, cluster: Cluster) -> Prepared:
         """Ask and put. Raises Transient when the cluster does not answer, or not as it should."""
@@ -108,6 +118,9 @@ class Preparation:
         return True
 
     def _may_not(self, answer: Answer, what: str) -> bool:
+        if answer.status == _FORBIDDEN and self._is_required:
+            text = describe_body(answer.status, answer.body)
+            raise Transient(f"our rights do not reach to the {what}: {text}")
         if answer.status == _FORBIDDEN:
             _log.warning(
                 "Our rights at Elasticsearch do not reach to the %s; going on without. answer=%s",

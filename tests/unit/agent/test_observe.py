@@ -235,6 +235,40 @@ def test_after_a_long_poll_the_interval_begins_anew() -> None:
     assert waits == [0, 2, 2, 2]
 
 
+def test_a_change_is_made_by_the_thread_itself_before_its_next_look() -> None:
+    stage = Stage([report(1)], [report(2)])
+    seen: list[int] = []
+    stage.thread.adjust(lambda: seen.append(len(stage.observer.started)))
+    stage.run(waits=1)
+    assert seen == [0]
+
+
+def test_a_change_with_a_mistake_in_it_costs_one_poll() -> None:
+    def mistake() -> None:
+        raise ValueError("bug")
+
+    stage = Stage([report(1)], [report(2)])
+    stage.thread.adjust(mistake)
+    stage.run(waits=1)
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert stage.intake.taken == [["e1"]]
+
+
+def test_a_new_interval_counts_from_the_next_poll_on() -> None:
+    stage = Stage()
+    stage.clock.on_wait = lambda: stage.thread.set_poll_interval(5 * SECOND)
+    waits = stage.clock.waits
+
+    def third() -> None:
+        stage.thread.set_poll_interval(5 * SECOND)
+        if len(waits) == 3:
+            stage.thread.stop()
+
+    stage.clock.on_wait = third
+    stage.thread.run()
+    assert waits == [2, 5, 5]
+
+
 def test_events_are_handed_on_in_parts() -> None:
     stage = Stage([report(number) for number in range(2500)])
     stage.thread.stop()

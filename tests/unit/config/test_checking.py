@@ -76,7 +76,7 @@ def test_one_text_for_a_list_is_taken_with_a_warning() -> None:
     settings, findings = checked("tags: web")
     assert settings.tags == ("web",)
     assert findings.warnings == (
-        "f.yml:1: tags: found 'web', taken as a list of one; [web] says it clearly",
+        "f.yml:1: tags: found 'web', taken as a list of one; [...] around it says so",
     )
 
 

@@ -305,6 +305,16 @@ def test_fields_under_root_stand_there_and_win() -> None:
     assert "fields" not in document
 
 
+def test_fields_under_root_reach_into_sections_and_change_no_other_document() -> None:
+    made = builder(fields={"beat": {"name": "mine"}, "connection": 7}, fields_under_root=True)
+    plain = builder().build(connection_report())
+    for _ in range(2):
+        document = made.build(connection_report())
+        assert document["beat"] == {**plain["beat"], "name": "mine"}
+        assert document["connection"] == 7
+    assert made._beat == plain["beat"]
+
+
 def test_no_document_shares_what_the_user_adds_with_the_next() -> None:
     made = builder(tags=("edge",), fields={"dc": "a"})
     made.build(connection_report())["tags"].append("changed")
@@ -481,3 +491,16 @@ def test_the_original_s_fields_have_the_types_its_consumers_read(report: Connect
     assert isinstance(shown["environ"], list)
     assert isinstance(shown.get("pid", 1), int)
     assert isinstance(document["beat"]["local_ips"], list)
+
+
+def test_a_new_policy_counts_from_the_next_poll_on_and_addresses_stay_known() -> None:
+    made = builder(tags=("old",))
+    first = made.build(connection_report(owner=CURL))
+    made.set_policy(DocumentPolicy(name="new", hostname="h", version="1", expose_cmdline=False))
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    second = made.build(connection_report(owner=CURL))
+    assert first["tags"] == ["old"]
+    assert "tags" not in second
+    assert second["local_process"]["cmdline"] == ""
+    assert second["beat"]["name"] == "new"
+    assert second["beat"]["local_ips"] == first["beat"]["local_ips"] != []

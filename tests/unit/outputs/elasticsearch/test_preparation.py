@@ -100,6 +100,15 @@ def test_without_the_right_to_templates_events_still_go_out(
         assert "rights" in caplog.text
 
 
+@pytest.mark.parametrize("path", [TEMPLATE, "/_ilm/status"])
+def test_where_it_is_asked_for_a_missing_right_is_a_failure(path: str) -> None:
+    fake = cluster()
+    fake.places["GET", path] = FORBIDDEN
+    config = ElasticsearchConfig(hosts=("es",), ilm_enabled=True)
+    with pytest.raises(Transient, match="our rights do not reach"):
+        Preparation(config, None, is_required=True).prepare(fake)
+
+
 def test_a_template_that_the_cluster_refuses_is_told_and_tried_again() -> None:
     fake = cluster()
     refusal = (
