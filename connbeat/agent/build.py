@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ from connbeat.discovery.docker_host import read_docker_host
 from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.discovery.registry import ContainerRegistry
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics
@@ -57,7 +58,7 @@ class Agent(msgspec.Struct, frozen=True):
 
     observation: Observation
     observer_thread: ObserverThread
-    builder: DocumentBuilder
+    builder: Documents
     queues: Queues
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
@@ -160,8 +161,14 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
     return ExecChild(open_tracefs(), ProcFs(), with_environ=config.expose_environ)
 
 
-def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
-    return DocumentBuilder(document_policy(settings), read_docker_host(environ))
+def build_documents(settings: Settings, environ: Mapping[str, str]) -> Documents:
+    policy, docker_host = document_policy(settings), read_docker_host(environ)
+    if settings.schema == "ecs":
+        from connbeat.events.ecs import EcsDocumentBuilder, EcsNames  # noqa: PLC0415  who chose it
+
+        names = EcsNames(boot=_boot_prefix(), ephemeral_id=str(uuid.uuid4()))
+        return EcsDocumentBuilder(policy, docker_host, names)
+    return DocumentBuilder(policy, docker_host)
 
 
 def document_policy(settings: Settings) -> DocumentPolicy:

@@ -101,6 +101,11 @@ class DeliveryWorker:
     def name(self) -> str:
         return self._output.name
 
+    @property
+    def trying_since_ns(self) -> int | None:
+        """When it began to try what has brought nothing through so far. For any thread."""
+        return self._report.trying_since_ns
+
     def start(self, on_gone: Callable[[str, Permanent], None]) -> None:
         """Open the output, start the thread. Raises `Permanent` if the output can never work.
 
@@ -201,6 +206,7 @@ class DeliveryWorker:
         return letters is not None and bool(dropped) and letters.keep(dropped)
 
     def _send(self, batch: Batch) -> Outcome:
+        self._report.sending(batch)
         try:
             outcome = self._output.send(batch)
         except Transient as error:
@@ -211,6 +217,8 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001  a mistake of an output must not lose its batch
             self._fail(Failure.UNEXPECTED, error)
             return Outcome(retry=batch.events)
+        finally:
+            self._report.sent()
         if outcome.delivered or not outcome.retry:
             self._failures = 0
             self._report.worked()

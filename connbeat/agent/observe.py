@@ -24,7 +24,7 @@ from connbeat.clock import Clock, read_both
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
-from connbeat.events.document import DocumentBuilder
+from connbeat.events.document import Documents
 from connbeat.linux.netns import own_netns
 from connbeat.linux.rtnetlink import read_addresses, read_networks
 from connbeat.model.addresses import Network
@@ -33,6 +33,7 @@ from connbeat.model.connections import Report
 from connbeat.model.processes import Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.queue.protocol import Intake
+from connbeat.telemetry.heartbeat import Heartbeat
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ class Observer:
 class EventMaker:
     """Reports to encoded events. One thread uses it."""
 
-    def __init__(self, builder: DocumentBuilder, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, builder: Documents, clock: Clock, metrics: Metrics) -> None:
         self._builder = builder
         self._clock = clock
         self._metrics = metrics
@@ -223,6 +224,7 @@ class ObserverThread:
         self._changes: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
         self.first_poll_done = threading.Event()
+        self.heartbeat = Heartbeat(clock.monotonic_ns())
 
     def stop(self) -> None:
         """End `run` after one last poll, from any thread. Returns at once."""
@@ -264,6 +266,8 @@ class ObserverThread:
             events = self._events.make(look(), self._observer.host_netns)
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
+                self.heartbeat.beat(self._clock.monotonic_ns())
+            self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")

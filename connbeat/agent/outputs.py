@@ -47,6 +47,7 @@ def output_context(settings: Settings, clock: Clock, metrics: Metrics) -> Output
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
+        schema=settings.schema,
     )
 
 

@@ -14,7 +14,9 @@ from types import FrameType
 
 import connbeat
 from connbeat.agent.build import Agent
+from connbeat.agent.monitor import Monitor, build_vitals
 from connbeat.agent.reloader import Reloader
+from connbeat.agent.service import Service
 from connbeat.agent.sight import read_sight
 from connbeat.agent.signals import Wake, leave_at_once
 from connbeat.capture.advice import lacks
@@ -26,7 +28,7 @@ from connbeat.linux.malloc import return_large_blocks
 from connbeat.linux.rlimits import raise_descriptor_limit
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
-from connbeat.telemetry.self_usage import SelfUsage
+from connbeat.telemetry.systemd import find_notifier
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,14 @@ class Supervisor:
         self._exit_code = 0
         self._engine_name = ""
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
+        self._service = Service(
+            find_notifier(environ, os.getpid()),
+            agent.observer_thread.heartbeat,
+            agent.metrics,
+            clock,
+        )
+        self._vitals = build_vitals(agent, clock)
+        self._monitor = Monitor(agent, reloader.settings, self._vitals, clock)
 
     def run(self) -> int:
         """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
@@ -64,8 +74,12 @@ class Supervisor:
         log.info("Setup Beat: connbeat. version=%s pid=%d", connbeat.__version__, os.getpid())
         return_large_blocks()
         raise_descriptor_limit()
-        if not self._open_queues() or not self._start_outputs():
+        if not self._open_monitor():
             return 1
+        if not self._open_queues() or not self._start_outputs():
+            self._monitor.close()
+            return 1
+        self._monitor.start()
         self._start_docker()
         self._capture.start()
         log.info("connbeat start running.")
@@ -90,6 +104,14 @@ class Supervisor:
         else:
             self._is_stopping = self._has_signal = True
         self._wake.set()
+
+    def _open_monitor(self) -> bool:
+        try:
+            self._monitor.open()
+        except Permanent as error:
+            log.error("The monitoring endpoint cannot be opened. error=%s", error)  # noqa: TRY400
+            return False
+        return True
 
     def _open_queues(self) -> bool:
         try:
@@ -143,33 +165,36 @@ class Supervisor:
             self._wake.set()
 
     def _watch(self, metrics_log: MetricsLog) -> None:
-        usage = SelfUsage(self._agent.metrics, self._exec_reader)
         told_ns = self._clock.monotonic_ns()
         self._tell_sight()
         while not self._is_stopping:
             period = self._reloader.settings.logging.metrics_period_seconds
             left = period - (self._clock.monotonic_ns() - told_ns) / 1e9
-            if self._wake.wait(left):
+            is_woken = self._wake.wait(min(left, self._service.due_seconds))
+            self._service.work()
+            if is_woken:
                 self._reload()
+                continue
+            if self._clock.monotonic_ns() - told_ns < period * 1e9:
                 continue
             told_ns = self._clock.monotonic_ns()
             self._learn_docker_host()
-            usage.update()
+            self._vitals.refresh()
+            self._service.tell_status()
             if self._reloader.settings.logging.metrics_enabled:
                 metrics_log.write_changes(period)
-        usage.update()
-
-    def _exec_reader(self) -> int:
-        return self._agent.execs.pid
+        self._vitals.refresh()
 
     def _reload(self) -> None:
         if self._must_reload:
             self._must_reload = False
             log.info("Reading the configuration again, reopening outputs. signal=SIGHUP")
+            self._service.reloading()
             new = self._reloader.reload()
             for worker in self._agent.workers:
                 if worker.name not in new:
                     worker.reopen()
+            self._service.reloaded()
 
     def _tell_sight(self) -> None:
         """Where capture stands, and in one line what would show more."""
@@ -189,6 +214,8 @@ class Supervisor:
         if self._has_signal:
             log.info("Received sigterm/sigint, stopping.")
         timeout_seconds = self._reloader.settings.shutdown_timeout_seconds
+        self._monitor.stopping()
+        self._service.stopping(timeout_seconds)
         log.info("Stopping. shutdown_timeout=%gs", timeout_seconds)
         deadline_ns = self._clock.monotonic_ns() + int(timeout_seconds * 1e9)
         self._agent.observer_thread.stop()
@@ -208,6 +235,7 @@ class Supervisor:
                 counts.dropped,
             )
         self._agent.queues.close()
+        self._monitor.close()
         log.info(
             "Polls and reports. polls=%d reports=%d",
             self._agent.metrics.get(Metric.POLLS),

@@ -211,6 +211,7 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         es_version=given.get("es.version") or "",
         force=given.get("force", False),
         from_stdin=given.get("stdin", False),
+        ready=given.get("ready", False),
         warnings=tuple(
             f"-{name} has no meaning in this version: {flag.text}"
             for flag in WITHOUT_MEANING

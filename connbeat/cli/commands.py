@@ -43,6 +43,12 @@ COMMANDS = {
         ("connbeat doctor -c connbeat.yml",),
         flags=("--json",),
     ),
+    "health": Command(
+        "ask the running agent whether it lives (exit code 0) or not (1)",
+        ("connbeat health -c connbeat.yml", "connbeat health --ready"),
+        "The agent has to run with the same http.enabled, http.host and http.port.",
+        flags=("--ready",),
+    ),
     "setup": Command(
         "put the index template and the lifecycle policy into Elasticsearch, and leave",
         (

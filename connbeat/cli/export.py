@@ -12,17 +12,19 @@ def run(options: Options) -> int:
     return 0
 
 
-def _schema(_: Options) -> str:
-    from connbeat.events.schema import event_schema  # noqa: PLC0415  only this command needs it
+def _schema(options: Options) -> str:
+    from connbeat.cli.settings import load_settings  # noqa: PLC0415  only this command needs it
+    from connbeat.events.schema import event_schema  # noqa: PLC0415  as above
 
-    return json.dumps(event_schema(), indent=2) + "\n"
+    return json.dumps(event_schema(load_settings(options).schema), indent=2) + "\n"
 
 
-def _fields(_: Options) -> str:
+def _fields(options: Options) -> str:
+    from connbeat.cli.settings import load_settings  # noqa: PLC0415  as above
     from connbeat.config.document import write_document  # noqa: PLC0415  as above
     from connbeat.events.field_list import field_list  # noqa: PLC0415  as above
 
-    return write_document(field_list())
+    return write_document(field_list(load_settings(options).schema))
 
 
 def _config_schema(_: Options) -> str:

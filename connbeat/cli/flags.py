@@ -87,6 +87,7 @@ FLAGS = (
 MORE_FLAGS = (
     Flag(("--json",), "print JSON, for machines"),
     Flag(("--es.version",), "of Elasticsearch, such as 7.17.0", "VERSION"),
+    Flag(("--ready",), "ask whether it does its work, too"),
     Flag(("--force",), "replace what is there"),
     Flag(("--stdin",), "read the value from stdin"),
 )

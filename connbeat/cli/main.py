@@ -18,6 +18,7 @@ _MODULES = {
     "show": "connbeat.cli.show",
     "doctor": "connbeat.cli.doctor",
     "setup": "connbeat.cli.setup",
+    "health": "connbeat.cli.health",
     "version": "connbeat.cli.version",
     "test config": "connbeat.cli.testing",
     "test output": "connbeat.cli.outputs",

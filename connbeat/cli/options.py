@@ -41,4 +41,5 @@ class Options(NamedTuple):
     key: str = ""  # the word after `keystore add` and `keystore remove`
     force: bool = False  # --force, of `keystore create` and `keystore add`
     from_stdin: bool = False  # --stdin, of `keystore add`
+    ready: bool = False  # --ready, of `health`
     warnings: tuple[str, ...] = ()  # flags that were accepted and do nothing

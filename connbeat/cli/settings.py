@@ -25,7 +25,10 @@ def read_settings(
     """The same, printing nothing: settings and warnings."""
     loaded = load(sources_of(options), environment)
     logging = with_log_flags(loaded.settings.logging, options)
-    return msgspec.structs.replace(loaded.settings, logging=logging), loaded.warnings
+    warnings = loaded.warnings
+    if (logging.to_stderr, logging.to_files, logging.to_syslog) == (False, False, False):
+        warnings += ("logging: it goes nowhere; to_stderr: true would show it",)
+    return msgspec.structs.replace(loaded.settings, logging=logging), warnings
 
 
 def load_configuration(options: Options, environment: Mapping[str, str]) -> Loaded:

@@ -21,6 +21,7 @@ def run(options: Options) -> int:
         raise ConfigError(("connbeat setup: output.elasticsearch is not on; it needs hosts",))
     # What was put there and what was left is told by the log, as in the agent itself.
     set_up(LogSettings(level=settings.logging.level, selectors=settings.logging.selectors))
+    config = config.in_schema(settings.schema)
     output = ElasticsearchOutput(config, output_context(settings, SystemClock(), Metrics()))
     found = output.prepare()
     sys.stdout.write(f"Elasticsearch {found.version}, cluster {found.name}: {_what(config)}\n")

@@ -19,6 +19,7 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     KeystoreConfig,
     LogFilesConfig,
     LoggingConfig,
@@ -218,6 +219,7 @@ class _Checker:
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
             logging_files=self._log_files(),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )

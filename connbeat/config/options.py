@@ -7,6 +7,7 @@ found by key: `queue.mem.flush.timeout` is `QueueMemConfig.flush_timeout_seconds
 
 import msgspec
 
+from connbeat.config.http_kinds import ListenHost
 from connbeat.config.kinds import (
     Boolean,
     BooleanOrAuto,
@@ -26,6 +27,7 @@ from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sec
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
     KeystoreConfig,
     LogFilesConfig,
     LoggingConfig,
@@ -43,6 +45,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "queue.disk": QueueDiskConfig,
     "logging": LoggingConfig,
     "logging.files": LogFilesConfig,
+    "http": HttpConfig,
     "path": PathConfig,
     "keystore": KeystoreConfig,
 }
@@ -57,6 +60,11 @@ _USED = (
     Option("tags", _LIST, "Added to every event as `tags`."),
     Option("fields", Fields(), "Added to every event as `fields`; keys and values are yours."),
     Option("fields_under_root", _BOOLEAN, "`fields` at the top of the event instead of below it."),
+    Option(
+        "schema",
+        Choice("connbeat", "ecs"),
+        "The names of the events' fields: `connbeat`, or `ecs` for Elastic Common Schema.",
+    ),
     Option("shutdown_timeout", Duration(), "How long a stop may wait for the outputs."),
     Option(
         "max_procs",
@@ -226,6 +234,13 @@ _USED = (
     Option("logging.files.rotateonstartup", _BOOLEAN, "Begin a new file at every start."),
     Option("logging.metrics.enabled", _BOOLEAN, "Log, now and then, the numbers that changed."),
     Option("logging.metrics.period", Duration(low=1.0), "How often."),
+    Option("http.enabled", _BOOLEAN, "Serve the agent's own numbers and its health."),
+    Option(
+        "http.host",
+        ListenHost(),
+        "Where: a name or an address, or `unix:///path`. Whoever reaches it may read.",
+    ),
+    Option("http.port", Integer(1, 65_535), "Its port."),
     Option(
         "path.home",
         _TEXT,
@@ -250,7 +265,8 @@ _OTHERS = (
         "queue.disk.",
         "segment_size read_ahead use_compression",
     ),
-    *known(Status.IGNORED, "There is no monitoring endpoint.", "http.", "enabled host port pprof"),
+    *known(Status.OBSOLETE, "There is no profiler of Go programs.", "http.", "pprof"),
+    *known(Status.OBSOLETE, "Named pipes are of Windows.", "http.", "named_pipe"),
     *known(Status.OBSOLETE, "It was for Windows.", "logging.", "to_eventlog"),
     *SETUP,
     *known(Status.OBSOLETE, "queue.mem.events is the limit.", "", "queue_size bulk_queue_size"),

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import OutputConfig
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
@@ -103,6 +104,14 @@ class LogFilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     rotateonstartup: bool = True
 
 
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`http`: the monitoring endpoint. `host` may be `unix:///path`; then `port` says nothing."""
+
+    enabled: bool = False
+    host: str = "localhost"
+    port: int = 5066
+
+
 class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`path`: always filled in, `home` with the working directory if nobody said otherwise."""
 
@@ -130,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    schema: SchemaName = "connbeat"
     shutdown_timeout_seconds: float = 10.0
     max_procs: int = 0
     nice: int | None = None
@@ -141,5 +151,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
     logging_files: LogFilesConfig | None = None
+    http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
     keystore: KeystoreConfig = KeystoreConfig()

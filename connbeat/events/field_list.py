@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from connbeat.model.fields import FIELDS, Field, FieldType
+from connbeat.model.catalogue import fields_of
+from connbeat.model.fields import Field, FieldType
+from connbeat.model.schemas import SchemaName
 
 #: The types as Elasticsearch calls them.
 TYPES = {
@@ -19,14 +21,14 @@ TYPES = {
 }
 
 
-def field_list() -> list[dict[str, Any]]:
+def field_list(schema: SchemaName = "connbeat") -> list[dict[str, Any]]:
     """Names are dotted, in the catalogue's order."""
     return [
         {
             "key": "connbeat",
             "title": "connbeat",
             "description": "Connections and listeners of a host and its containers.",
-            "fields": [_entry(field) for field in FIELDS],
+            "fields": [_entry(field) for field in fields_of(schema)],
         }
     ]
 

@@ -33,7 +33,7 @@ class ElasticsearchOutput:
 
     def __init__(self, config: ElasticsearchConfig, context: OutputContext) -> None:
         """Raises ValueError for hosts or rules that cannot be meant."""
-        self._config = config
+        self._config = config = config.in_schema(context.schema)
         self._context = context
         self._urls = config.urls
         self._tls = HostTls(config.ssl or TlsPolicy(), timeout_seconds=config.timeout_seconds)
@@ -117,4 +117,6 @@ class ElasticsearchOutput:
         """Raises Permanent if the policy's file cannot be used."""
         path = self._config.ilm_policy_file
         policy = read_policy(Path(path)) if path else None
-        return Preparation(self._config, policy, is_required=is_required)
+        return Preparation(
+            self._config, policy, schema=self._context.schema, is_required=is_required
+        )

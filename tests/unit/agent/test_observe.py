@@ -496,3 +496,13 @@ def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
     world.told = [Tick(is_lossy=True)]
     world.kinds()
     assert world.forced == [(None, 2)]
+
+
+def test_every_turn_that_comes_to_its_end_is_a_heartbeat_and_one_that_fails_is_not() -> None:
+    stage = Stage([report(1)], RuntimeError("a bug"), [], tick_seconds=1)
+    stage.run(waits=3)
+    heartbeat = stage.thread.heartbeat
+    assert stage.observer.ticks == 1
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert heartbeat.count == 2 + 1 + 1, "a chunk and its poll, a tick, the last poll"
+    assert heartbeat.last_ns == stage.clock.monotonic
