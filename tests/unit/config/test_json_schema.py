@@ -19,6 +19,7 @@ EXAMPLES = [
     *ROOT.glob("docker/*.yml"),
     *ROOT.glob("packages/connbeat*.yml"),
     *(DATA / "old").glob("*.yml"),
+    *(DATA / "examples").glob("*.yml"),
 ]
 
 
