@@ -13,6 +13,7 @@ import connbeat
 from connbeat.agent.deliver import DeliveryWorker
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
+from connbeat.agent.processing import Processing, build_processing
 from connbeat.agent.queues import Queues, build_queues
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
@@ -60,6 +61,7 @@ class Agent(msgspec.Struct, frozen=True):
     queues: Queues
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
+    processing: Processing | None
     metrics: Metrics
 
 
@@ -73,11 +75,12 @@ def build_agent(
     outputs = {} if dry_run else build_outputs(settings, clock, metrics)
     queues = build_queues(settings, tuple(outputs), clock, metrics)
     builder = build_documents(settings, environ)
+    processing = build_processing(settings.processors, clock, metrics)
     return Agent(
         observation=observation,
         observer_thread=ObserverThread(
             observation.observer,
-            EventMaker(builder, clock, metrics),
+            EventMaker(builder, clock, metrics, processing),
             queues.intake,
             poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
             clock=clock,
@@ -95,6 +98,7 @@ def build_agent(
             for (name, output), queue in zip(outputs.items(), queues.places, strict=True)
         ),
         execs=execs,
+        processing=processing,
         queues=queues,
         metrics=metrics,
     )

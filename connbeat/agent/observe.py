@@ -13,6 +13,7 @@ from itertools import islice
 import msgspec
 
 from connbeat.agent.opens import OpenFinder
+from connbeat.agent.processing import Processing
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
@@ -167,27 +168,46 @@ class Observer:
 
 
 class EventMaker:
-    """Reports to encoded events. One thread uses it."""
+    """Reports to encoded events, through the processors if there are any. One thread uses it."""
 
-    def __init__(self, builder: DocumentBuilder, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        builder: DocumentBuilder,
+        clock: Clock,
+        metrics: Metrics,
+        processing: Processing | None = None,
+    ) -> None:
         self._builder = builder
+        self._processing = processing
         self._clock = clock
         self._metrics = metrics
         self._encode = msgspec.json.Encoder().encode
 
     def make(self, reports: Iterable[Report], host_netns: int) -> Iterator[Event]:
-        """One event a report. A report that cannot be written costs itself only, and is counted."""
+        """One event a report, or none if a processor drops it; and those that waited for a name.
+
+        A report that cannot be written costs itself only, and is counted.
+        """
         self._builder.begin(host_netns, *read_both(self._clock))
+        processing = self._processing
+        if processing is not None:
+            yield from processing.released()
         for report in reports:
             try:
-                yield Event(
-                    report.event_id,
-                    self._builder.timestamp_ns(report),
-                    self._encode(self._builder.build(report)),
-                )
+                event_id, timestamp_ns = report.event_id, self._builder.timestamp_ns(report)
+                document = self._builder.build(report)
+                if processing is None:
+                    yield Event(event_id, timestamp_ns, self._encode(document))
+                elif event := processing.event(event_id, timestamp_ns, document):
+                    yield event
             except Exception:  # one bad report must not cost the rest of the poll
                 self._metrics.add(Metric.REPORTS_FAILED)
                 log.exception("A report could not be written. id=%s", report.id)
+
+    def rest(self) -> Iterator[Event]:
+        """What still waits, as it is: there is no later turn."""
+        if self._processing is not None:
+            yield from self._processing.released(is_last=True)
 
 
 class ObserverThread:
@@ -231,6 +251,7 @@ class ObserverThread:
                 due_ns = max(due_ns + self._poll_interval_ns, self._clock.monotonic_ns())
                 self._tick_until(due_ns)
             self._turn(partial(self._observer.poll, is_last=True))
+            self._hand_on(self._events.rest)
         finally:
             self._observer.close()
 
@@ -243,8 +264,11 @@ class ObserverThread:
         self._clock.wait(self._stopping, left_ns / 1e9)
 
     def _turn(self, look: Callable[[], Iterator[Report]]) -> None:
+        self._hand_on(lambda: self._events.make(look(), self._observer.host_netns))
+
+    def _hand_on(self, make: Callable[[], Iterator[Event]]) -> None:
         try:
-            events = self._events.make(look(), self._observer.host_netns)
+            events = make()
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
         except Exception:  # the top of a worker: a bug costs a poll, not the agent

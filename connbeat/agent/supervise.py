@@ -66,6 +66,8 @@ class Supervisor:
         if not self._open_queues() or not self._start_outputs():
             return 1
         self._start_docker()
+        if self._agent.processing is not None:
+            self._agent.processing.start()
         self._capture.start()
         metrics_log = MetricsLog(self._agent.metrics)
         try:
@@ -192,6 +194,8 @@ class Supervisor:
             self._agent.observation.watcher.stop()
         if self._capture.is_alive():
             self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
+        if self._agent.processing is not None:
+            self._agent.processing.close()
         for worker in self._agent.workers:
             worker.drain(deadline_ns)
         for worker in self._agent.workers:

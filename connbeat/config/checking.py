@@ -24,7 +24,7 @@ from connbeat.config.schema import (
     QueueMemConfig,
     Settings,
 )
-from connbeat.config.tree import Node, Place, describe, find
+from connbeat.config.tree import Node, Place, describe, find, nearest
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -98,9 +98,8 @@ class _Checker:
 
     def _mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
         for path, text in mismatch.faults:
-            inside = find(node, path) if path else node
-            place = node.place if inside is None else inside.place
-            self._findings.fault(place, f"{key}.{path}" if path else key, text)
+            whole = f"{key}.{path}" if path else key
+            self._findings.fault(nearest(node, path).place, whole, text)
         if not mismatch.faults:
             text = f"found {describe(node)}, expected {mismatch}"
             self._findings.fault(node.place, key, text)

@@ -22,6 +22,7 @@ from connbeat.config.kinds import (
 from connbeat.config.option import Option, Status, known
 from connbeat.config.outputs.elasticsearch import SETUP
 from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sections
+from connbeat.config.processors.steps import Processors
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
@@ -52,6 +53,11 @@ _USED = (
     Option("tags", _LIST, "Added to every event as `tags`."),
     Option("fields", Fields(), "Added to every event as `fields`; keys and values are yours."),
     Option("fields_under_root", _BOOLEAN, "`fields` at the top of the event instead of below it."),
+    Option(
+        "processors",
+        Processors(),
+        "What happens to each event before it is sent: [processors](processors.md).",
+    ),
     Option("shutdown_timeout", Duration(), "How long a stop may wait for the outputs."),
     Option(
         "connbeat.expose_process_info",
@@ -191,7 +197,6 @@ _USED = (
 
 _LOG_FILES = "The log goes to stderr."
 _OTHERS = (
-    *known(Status.REFUSED, "Events are reported as they are.", "", "processors"),
     *known(
         Status.OBSOLETE,
         "The disk queue is one database; it needs no such setting.",

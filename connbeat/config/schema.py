@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from connbeat.outputs.configuration import OutputConfig
+from connbeat.processors.protocol import Step
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
 DockerUse = bool | Literal["auto"]
@@ -103,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    processors: tuple[Step, ...] = ()
     shutdown_timeout_seconds: float = 10.0
     connbeat: ConnbeatConfig = ConnbeatConfig()
     outputs: Mapping[str, OutputConfig] = {}
