@@ -42,7 +42,7 @@ PROCESSORS: dict[str, Declared] = {
         Option(
             "fields",
             FieldPatterns(),
-            "Names; `/pattern/`: all whose whole name it matches.",
+            "Names; `/pattern/`: all in whose whole name it has a match.",
             required=_NAMES,
         ),
         _IGNORE_MISSING,
