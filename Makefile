@@ -64,7 +64,7 @@ soak-outputs: setup ## every output under 20 kills at random, and an outage of a
 	@scripts/test-setup
 	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
 
-docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
+docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of options, connbeat.reference.yml
 	scripts/docs
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import connbeat
 from connbeat.agent.deliver import DeliveryWorker
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
-from connbeat.agent.processing import Processing, build_processing
+from connbeat.agent.processing import build_processing
 from connbeat.agent.queues import Queues, build_queues
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
@@ -34,11 +35,12 @@ from connbeat.discovery.docker_host import read_docker_host
 from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.discovery.registry import ContainerRegistry
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics
 
+_DIGITS = {"millisecond": 3, "microsecond": 6, "nanosecond": 9}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -57,11 +59,10 @@ class Agent(msgspec.Struct, frozen=True):
 
     observation: Observation
     observer_thread: ObserverThread
-    builder: DocumentBuilder
+    builder: Documents
     queues: Queues
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
-    processing: Processing | None
     metrics: Metrics
 
 
@@ -98,7 +99,6 @@ def build_agent(
             for (name, output), queue in zip(outputs.items(), queues.places, strict=True)
         ),
         execs=execs,
-        processing=processing,
         queues=queues,
         metrics=metrics,
     )
@@ -146,13 +146,7 @@ def build_observation(
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
-            TrackerPolicy(
-                id_prefix=_boot_prefix(),
-                aggregation_ns=int(config.aggregation_seconds * 1e9),
-                max_connections=config.max_connections,
-                own_pid=0 if config.report_self else os.getpid(),
-                with_host=config.enable_local_connections,
-            ),
+            tracker_policy(config),
             registry,
             processes,
             metrics,
@@ -169,10 +163,20 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
     return ExecChild(open_tracefs(), ProcFs(), with_environ=config.expose_environ)
 
 
-def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
+def build_documents(settings: Settings, environ: Mapping[str, str]) -> Documents:
+    policy, docker_host = document_policy(settings), read_docker_host(environ)
+    if settings.schema == "ecs":
+        from connbeat.events.ecs import EcsDocumentBuilder, EcsNames  # noqa: PLC0415  who chose it
+
+        names = EcsNames(boot=_boot_prefix(), ephemeral_id=str(uuid.uuid4()))
+        return EcsDocumentBuilder(policy, docker_host, names)
+    return DocumentBuilder(policy, docker_host)
+
+
+def document_policy(settings: Settings) -> DocumentPolicy:
     config = settings.connbeat
     hostname = socket.gethostname()
-    policy = DocumentPolicy(
+    return DocumentPolicy(
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
@@ -184,8 +188,18 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
         expose_environ=config.expose_environ,
         docker_environment=frozenset(config.docker_environment),
         redact=config.redact,
+        timestamp_digits=_DIGITS[settings.timestamp_precision],
     )
-    return DocumentBuilder(policy, read_docker_host(environ))
+
+
+def tracker_policy(config: ConnbeatConfig) -> TrackerPolicy:
+    return TrackerPolicy(
+        id_prefix=_boot_prefix(),
+        aggregation_ns=int(config.aggregation_seconds * 1e9),
+        max_connections=config.max_connections,
+        own_pid=0 if config.report_self else os.getpid(),
+        with_host=config.enable_local_connections,
+    )
 
 
 def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 
 import msgspec
 
@@ -21,10 +22,10 @@ from connbeat.capture.kernel import KernelSource
 from connbeat.capture.nat import NatSource
 from connbeat.capture.reader import SnapshotReader
 from connbeat.clock import Clock, read_both
-from connbeat.connections.tracker import Tracker
+from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
-from connbeat.events.document import DocumentBuilder
+from connbeat.events.document import Documents
 from connbeat.linux.netns import own_netns
 from connbeat.linux.rtnetlink import read_addresses, read_networks
 from connbeat.model.addresses import Network
@@ -33,6 +34,7 @@ from connbeat.model.connections import Report
 from connbeat.model.processes import Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.queue.protocol import Intake
+from connbeat.telemetry.heartbeat import Heartbeat
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,11 @@ class Observer:
         self._expire_lineage(now_ns)
         return self._tracker.report(now_ns, is_tick=True)
 
+    def set_policy(self, policy: TrackerPolicy, fresh_ns: int) -> None:
+        """From now on: what is reported and how often, and how old counters may be then."""
+        self._tracker.set_policy(policy, self._clock.monotonic_ns())
+        self._snapshots.set_fresh(fresh_ns)
+
     def close(self) -> None:
         self._snapshots.close()
         self._kernel.close()
@@ -172,13 +179,14 @@ class EventMaker:
 
     def __init__(
         self,
-        builder: DocumentBuilder,
+        builder: Documents,
         clock: Clock,
         metrics: Metrics,
         processing: Processing | None = None,
     ) -> None:
         self._builder = builder
         self._processing = processing
+        self._late: tuple[Event, ...] = ()
         self._clock = clock
         self._metrics = metrics
         self._encode = msgspec.json.Encoder().encode
@@ -189,6 +197,8 @@ class EventMaker:
         A report that cannot be written costs itself only, and is counted.
         """
         self._builder.begin(host_netns, *read_both(self._clock))
+        yield from self._late
+        self._late = ()
         processing = self._processing
         if processing is not None:
             yield from processing.released()
@@ -204,10 +214,28 @@ class EventMaker:
                 self._metrics.add(Metric.REPORTS_FAILED)
                 log.exception("A report could not be written. id=%s", report.id)
 
+    def start(self) -> None:
+        """Whatever the processors look things up with. Blocks for a millisecond or two."""
+        if self._processing is not None:
+            self._processing.start()
+
     def rest(self) -> Iterator[Event]:
-        """What still waits, as it is: there is no later turn."""
+        """What still waits, as it is: there is no later turn with these processors."""
+        yield from self._late
+        self._late = ()
         if self._processing is not None:
             yield from self._processing.released(is_last=True)
+
+    def exchange(self, processing: Processing | None) -> None:
+        """Other processors from the next report on; what waits for the old ones goes on now."""
+        self._late = tuple(self.rest())
+        self.close()
+        self._processing = processing
+        self.start()
+
+    def close(self) -> None:
+        if self._processing is not None:
+            self._processing.close()
 
 
 class ObserverThread:
@@ -234,16 +262,31 @@ class ObserverThread:
         self._tick_ns = tick_ns
         self._clock = clock
         self._metrics = metrics
+        self._changes: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
         self.first_poll_done = threading.Event()
+        self.heartbeat = Heartbeat(clock.monotonic_ns())
 
     def stop(self) -> None:
         """End `run` after one last poll, from any thread. Returns at once."""
         self._stopping.set()
 
+    def set_poll_interval(self, interval_ns: int) -> None:
+        """From the next poll on, from any thread."""
+        self._poll_interval_ns = interval_ns
+
+    def set_processing(self, processing: Processing | None) -> None:
+        """Other processors from the next look on, from any thread."""
+        self.adjust(partial(self._events.exchange, processing))
+
+    def adjust(self, change: Callable[[], None]) -> None:
+        """Have this thread call it before its next look, from any thread."""
+        self._changes.put(change)
+
     def run(self) -> None:
         due_ns = self._clock.monotonic_ns()
         try:
+            self._events.start()
             while not self._stopping.is_set():
                 self._turn(self._observer.poll)
                 self.first_poll_done.set()
@@ -254,6 +297,7 @@ class ObserverThread:
             self._hand_on(self._events.rest)
         finally:
             self._observer.close()
+            self._events.close()
 
     def _tick_until(self, due_ns: int) -> None:
         """Wait for the next poll, and take on the way what the kernel tells."""
@@ -268,9 +312,13 @@ class ObserverThread:
 
     def _hand_on(self, make: Callable[[], Iterator[Event]]) -> None:
         try:
+            while not self._changes.empty():
+                self._changes.get()()
             events = make()
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
+                self.heartbeat.beat(self._clock.monotonic_ns())
+            self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")

@@ -5,6 +5,7 @@ from typing import Any
 from connbeat.config.faults import Findings
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Boolean, Mismatch, TextList
+from connbeat.config.masking import describe
 from connbeat.config.option import Option, Status
 from connbeat.config.options import (
     BUILT_OUTPUTS,
@@ -18,13 +19,16 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
+    KeystoreConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
     QueueMemConfig,
     Settings,
 )
-from connbeat.config.tree import Node, Place, describe, find, nearest
+from connbeat.config.tree import Node, Place, find, nearest
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -59,7 +63,8 @@ class _Checker:
             for key, child in node.value.items():
                 self.walk(child, f"{path}.{key}" if path else key)
         elif node.value is not None:
-            text = f"found {describe(node)}, expected a section with keys such as {_sample(path)}"
+            found = describe(node, path)
+            text = f"found {found}, expected a section with keys such as {_sample(path)}"
             self._findings.fault(node.place, path, text)
 
     def _unknown(self, path: str, node: Node) -> None:
@@ -92,7 +97,7 @@ class _Checker:
             self._mismatch(key, node, mismatch)
             return
         if isinstance(option.kind, TextList) and node.is_scalar and not node.is_expanded:
-            text = f"found {describe(node)}, taken as a list of one; [{node.text}] says it clearly"
+            text = f"found {describe(node, key)}, taken as a list of one; [...] around it says so"
             self._findings.warn(node.place, key, text)
         self._values[section_of(option)][attribute_of(option)] = value
 
@@ -101,7 +106,7 @@ class _Checker:
             whole = f"{key}.{path}" if path else key
             self._findings.fault(nearest(node, path).place, whole, text)
         if not mismatch.faults:
-            text = f"found {describe(node)}, expected {mismatch}"
+            text = f"found {describe(node, key)}, expected {mismatch}"
             self._findings.fault(node.place, key, text)
 
     def _not_used(self, option: Option, node: Node) -> None:
@@ -212,8 +217,15 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            logging_files=self._log_files(),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
+            keystore=KeystoreConfig(**values["keystore"]),
         )
+
+    def _log_files(self) -> LogFilesConfig | None:
+        values = self._values["logging.files"]
+        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

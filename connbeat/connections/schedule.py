@@ -21,6 +21,15 @@ class Schedule:
         self._slots: dict[int, list[Life]] = {}
         self._size = 0
 
+    def set_interval(self, interval_ns: int, now_ns: int) -> None:
+        """From now on. Those who wait stay as spread out as they are: none come all at once."""
+        old_ns, self._interval_ns = max(1, self._interval_ns), interval_ns
+        slots, self._slots = self._slots, {}
+        now = now_ns // _SLOT_NS
+        for slot, lives in slots.items():
+            left = max(1, (slot - now) * interval_ns // old_ns)
+            self._slots.setdefault(now + left, []).extend(lives)
+
     def add(self, life: Life, now_ns: int) -> None:
         """The life was told of for the first time."""
         due_ns = now_ns + self._interval_ns

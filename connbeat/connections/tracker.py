@@ -105,6 +105,12 @@ class Tracker:
         self._count = 0
         self._is_first_poll = True
 
+    def set_policy(self, policy: TrackerPolicy, now_ns: int) -> None:
+        """From now on; ids stay as they are."""
+        if policy.aggregation_ns != self._policy.aggregation_ns:
+            self._schedule.set_interval(policy.aggregation_ns, now_ns)
+        self._policy = policy
+
     def set_host(
         self, netns: int, addresses: frozenset[bytes], networks: Collection[Network] = ()
     ) -> None:

@@ -71,7 +71,8 @@ class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
 
     `id` is stable for the connection's life and unique between hosts and boots. `event_id` adds
     the kind and a number that never repeats. `opened_ns` is None where nobody saw it open: then
-    the duration is unknown, too. `failure` is "" but for FAILED.
+    the duration is unknown, too. `failure` is "" but for FAILED. `is_only` is true where a CLOSED
+    connection has no other event.
     """
 
     id: str
@@ -95,10 +96,14 @@ class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
     remote: RemoteParty | None = None
     nat: Address | None = None
     failure: str = ""
+    is_only: bool = False
 
 
 class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One event of one listener. `backlog` is the present, `backlog_max` the greatest allowed."""
+    """One event of one listener. `backlog` is the present, `backlog_max` the greatest allowed.
+
+    `is_only` is as in `ConnectionReport`.
+    """
 
     id: str
     event_id: str
@@ -114,6 +119,7 @@ class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     backlog: int
     backlog_max: int
     local: Party
+    is_only: bool = False
 
 
 Report = ConnectionReport | ListenerReport

@@ -157,6 +157,11 @@ FIELDS: tuple[Field, ...] = (
           origin=_OLD),
     Field("container.docker_host.ips", FieldType.IPS, "Its addresses.", '["127.0.1.1"]',
           origin=_OLD),
+    Field("kubernetes.namespace", _K, "The namespace of the container's pod.", "shop"),
+    Field("kubernetes.pod.name", _K, "Its pod, where a kubelet runs the container.",
+          "web-7d9c5b6f4-x2x8k"),
+    Field("kubernetes.pod.uid", _K, "The pod's uid.", "2f1c8e9a-7b1d-4c57-9d7e-0c5f3a1b2c3d"),
+    Field("kubernetes.container.name", _K, "The container's name in the pod.", "nginx"),
     Field(
         "connection.id", _K,
         "The same in all events of a connection; unique between hosts and boots.",

@@ -3,7 +3,7 @@
 import re
 
 from connbeat.config.option import Option
-from connbeat.config.processors.declared import COMMON
+from connbeat.config.processors.declared import COMMON, Declared
 from connbeat.config.processors.registry import PROCESSORS
 from connbeat.config.processors.sections import shown_default
 from connbeat.processors.protocol import ProcessorConfig
@@ -19,11 +19,8 @@ def with_tables(page: str) -> str:
 
 
 def _table(name: str) -> str:
-    if name == "all":
-        config, options = ProcessorConfig, COMMON
-    else:
-        config, options = PROCESSORS[name].config, PROCESSORS[name].options
-    return _HEAD + "".join(_row(option, config) for option in options) if options else ""
+    shown = Declared(ProcessorConfig, COMMON) if name == "all" else PROCESSORS[name]
+    return _HEAD + "".join(_row(option, shown.config) for option in shown.options)
 
 
 def _row(option: Option, config: type[ProcessorConfig]) -> str:

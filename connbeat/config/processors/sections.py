@@ -7,8 +7,9 @@ import msgspec
 
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Duration, Mismatch
+from connbeat.config.masking import describe
 from connbeat.config.option import Option
-from connbeat.config.tree import Node, describe
+from connbeat.config.tree import Node
 
 #: What is wrong: the dotted place below the node that was read, and what it is.
 Faults = list[tuple[str, str]]
@@ -67,7 +68,7 @@ class SectionReader:
             for name, child in node.value.items():
                 self._walk(child, below(key, name), values, at)
         elif node.value is not None:
-            at.fault(key, f"found {describe(node)}, expected a section with {self._names()}")
+            at.fault(key, f"found {describe(node, key)}, expected a section with {self._names()}")
 
     def _names(self) -> str:
         return ", ".join(self._options)
@@ -84,7 +85,7 @@ class SectionReader:
             for inside, text in mismatch.faults:
                 at.fault(below(option.key, inside) if inside else option.key, text)
             if not mismatch.faults:
-                at.fault(option.key, f"found {describe(node)}, expected {mismatch}")
+                at.fault(option.key, f"found {describe(node, option.key)}, expected {mismatch}")
 
 
 class _Place:
@@ -118,7 +119,9 @@ class Items:
             if isinstance(item.value, dict):
                 values.append(self._reader.read(item, str(index), faults))
             elif not item.is_broken:
-                faults.append((str(index), f"found {describe(item)}, expected a {self._item}"))
+                faults.append(
+                    (str(index), f"found {describe(item, str(index))}, expected a {self._item}")
+                )
         if faults:
             raise Mismatch(f"a list: each item a {self._item}", tuple(faults))
         return tuple(self._struct(**one) for one in values)

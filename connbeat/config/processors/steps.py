@@ -5,10 +5,11 @@ from typing import Any, cast
 
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Mismatch
+from connbeat.config.masking import describe
 from connbeat.config.processors.declared import COMMON, Declared
 from connbeat.config.processors.registry import ELSEWHERE, PROCESSORS
 from connbeat.config.processors.sections import Faults, SectionReader, below
-from connbeat.config.tree import Node, describe, to_plain
+from connbeat.config.tree import Node, to_plain
 from connbeat.model.conditions import ConditionError, parse_condition
 from connbeat.processors.protocol import Action, Branch, ProcessorConfig, Step
 
@@ -56,8 +57,8 @@ class _StepReader:
         if node.is_broken:
             return None
         if not isinstance(node.value, dict) or not node.value:
-            text = f"found {describe(node)}, expected a processor with its options, or if and then"
-            self.faults.append((path, text))
+            text = "expected a processor with its options, or if and then"
+            self.faults.append((path, f"found {describe(node, path)}, {text}"))
             return None
         if "if" in node.value:
             return self._branch(node.value, path)
@@ -107,7 +108,7 @@ class _StepReader:
     # ------------------------------------------------------------------ one processor
     def _action(self, name: str, node: Node, path: str) -> Action | None:
         if node.value is not None and not isinstance(node.value, dict):
-            text = f"found {describe(node)}, expected a section with its options"
+            text = f"found {describe(node, path)}, expected a section with its options"
             self.faults.append((path, text))
             return None
         before = len(self.faults)

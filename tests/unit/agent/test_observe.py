@@ -103,8 +103,14 @@ def test_events_go_through_the_processors_and_what_still_waits_comes_at_the_end(
     assert json.loads(first.body)["name"] == "web"
     services.fake_names.known.clear()
     assert list(events.make([report], HOST_NETNS)) == []
-    (last,) = events.rest()
-    assert "name" not in json.loads(last.body)
+    events.exchange(None)
+    hurried, plain = events.make([report], HOST_NETNS)
+    assert "name" not in json.loads(hurried.body)
+    assert plain.body == hurried.body
+    events.exchange(processing)
+    assert list(events.make([report], HOST_NETNS)) == []
+    assert [event.body for event in events.rest()] == [plain.body]
+    assert list(events.rest()) == []
     assert list(maker(FakeTime(), metrics).rest()) == []
 
 
@@ -260,6 +266,40 @@ def test_after_a_long_poll_the_interval_begins_anew() -> None:
     stage.clock.on_wait = next_wait
     stage.thread.run()
     assert waits == [0, 2, 2, 2]
+
+
+def test_a_change_is_made_by_the_thread_itself_before_its_next_look() -> None:
+    stage = Stage([report(1)], [report(2)])
+    seen: list[int] = []
+    stage.thread.adjust(lambda: seen.append(len(stage.observer.started)))
+    stage.run(waits=1)
+    assert seen == [0]
+
+
+def test_a_change_with_a_mistake_in_it_costs_one_poll() -> None:
+    def mistake() -> None:
+        raise ValueError("bug")
+
+    stage = Stage([report(1)], [report(2)])
+    stage.thread.adjust(mistake)
+    stage.run(waits=1)
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert stage.intake.taken == [["e1"]]
+
+
+def test_a_new_interval_counts_from_the_next_poll_on() -> None:
+    stage = Stage()
+    stage.clock.on_wait = lambda: stage.thread.set_poll_interval(5 * SECOND)
+    waits = stage.clock.waits
+
+    def third() -> None:
+        stage.thread.set_poll_interval(5 * SECOND)
+        if len(waits) == 3:
+            stage.thread.stop()
+
+    stage.clock.on_wait = third
+    stage.thread.run()
+    assert waits == [2, 5, 5]
 
 
 def test_events_are_handed_on_in_parts() -> None:
@@ -489,3 +529,13 @@ def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
     world.told = [Tick(is_lossy=True)]
     world.kinds()
     assert world.forced == [(None, 2)]
+
+
+def test_every_turn_that_comes_to_its_end_is_a_heartbeat_and_one_that_fails_is_not() -> None:
+    stage = Stage([report(1)], RuntimeError("a bug"), [], tick_seconds=1)
+    stage.run(waits=3)
+    heartbeat = stage.thread.heartbeat
+    assert stage.observer.ticks == 1
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert heartbeat.count == 2 + 1 + 1 + 1, "a chunk and its poll, a tick, the last poll, the rest"
+    assert heartbeat.last_ns == stage.clock.monotonic

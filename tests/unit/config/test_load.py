@@ -79,7 +79,7 @@ def test_nothing_at_all_is_the_defaults_on_the_console(tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
-def test_sections_merge_and_lists_are_replaced(tmp_path: Path) -> None:
+def test_sections_merge_key_by_key_and_lists_item_by_item(tmp_path: Path) -> None:
     second = tmp_path / "second.yml"
     second.write_text("connbeat:\n  aggregation: 5s\ntags: [c]\nlogging:\n")
     second.chmod(0o600)
@@ -87,12 +87,19 @@ def test_sections_merge_and_lists_are_replaced(tmp_path: Path) -> None:
     first.write_text("connbeat.poll_interval: 1s\ntags: [a, b]\nlogging.level: error\n")
     first.chmod(0o600)
 
-    settings = load(Sources(files=(str(first), str(second))), {}).settings
+    loaded = load(Sources(files=(str(first), str(second))), {})
+    settings = loaded.settings
 
     assert settings.connbeat.poll_interval_seconds == 1
     assert settings.connbeat.aggregation_seconds == 5
-    assert settings.tags == ("c",)
+    assert settings.tags == ("c", "b")
     assert settings.logging.level == "error"
+    assert [warning.replace(f"{tmp_path}/", "") for warning in loaded.warnings] == [
+        (
+            "second.yml:3: tags: a list of 1 laid over one of 2 (first.yml:2), whose last 1 stay;"
+            " lists are merged item by item"
+        )
+    ]
 
 
 def test_faults_of_all_files_and_overrides_come_together(tmp_path: Path) -> None:
@@ -101,7 +108,7 @@ def test_faults_of_all_files_and_overrides_come_together(tmp_path: Path) -> None
 
     assert [fault.rpartition(f"{tmp_path}/")[2] for fault in caught.value.faults] == [
         "connbeat.yml:1: name: found a list, expected a text",
-        "-E: =x: expected key=value, in UTF-8",
+        "-E: expected key=value, in UTF-8",
         "-E: tags: found a section, expected a list such as [a, b]",
         "-E: output.file: found 'true', expected a section with keys such as output.file.enabled",
     ]

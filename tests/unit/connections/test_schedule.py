@@ -82,3 +82,32 @@ def test_trimming_lets_go_of_closed_lives_only(are_closed: list[bool], seconds: 
     assert len(left) <= len(schedule) <= max(len(left), 2 * len(left) + 1000)
     assert set(schedule.due(10**7 * SECOND)) == set(left)
     assert len(schedule) == 0
+
+
+@given(st.lists(st.integers(0, 120), min_size=1), st.integers(1, 60), st.integers(1, 60))
+def test_a_new_interval_keeps_everybody_in_his_order_within_it(
+    seconds: list[int], old: int, new: int
+) -> None:
+    schedule = Schedule(old * SECOND)
+    lives = [life(number) for number in range(len(seconds))]
+    now = max(seconds) * SECOND
+    waiting = []
+    for one, second in sorted(zip(lives, seconds, strict=True), key=lambda pair: pair[1]):
+        schedule.add(one, second * SECOND)
+        waiting.append(one)
+    gone = set(map(id, schedule.due(now)))
+    schedule.set_interval(new * SECOND, now)
+    assert len(schedule) == len(seconds) - len(gone)
+    assert list(schedule.due(now)) == []
+    assert list(schedule.due(now + (new + 1) * SECOND)) == [
+        one for one in waiting if id(one) not in gone
+    ]
+
+
+def test_after_a_new_interval_that_one_is_kept() -> None:
+    schedule = Schedule(30 * SECOND)
+    schedule.set_interval(5 * SECOND, 0)
+    one = life()
+    schedule.add(one, 0)
+    assert list(schedule.due(4 * SECOND)) == []
+    assert list(schedule.due(5 * SECOND)) == [one]
