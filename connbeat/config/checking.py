@@ -94,7 +94,9 @@ class _Checker:
         try:
             value = option.kind.parse(node)
         except Mismatch as mismatch:
-            self._mismatch(key, node, mismatch)
+            # What the kind says of a secret may quote it.
+            told = Mismatch(f"a {option.kind.name}") if node.is_secret else mismatch
+            self._mismatch(key, node, told)
             return
         if isinstance(option.kind, TextList) and node.is_scalar and not node.is_expanded:
             text = f"found {describe(node, key)}, taken as a list of one; [...] around it says so"
@@ -106,9 +108,14 @@ class _Checker:
             inside = find(node, path) if path else node
             place = node.place if inside is None else inside.place
             self._findings.fault(place, f"{key}.{path}" if path else key, text)
-        if not mismatch.faults:
-            text = f"found {describe(node, key)}, expected {mismatch}"
-            self._findings.fault(node.place, key, text)
+        for path, expected in mismatch.unexpected:
+            self._unexpected(f"{key}.{path}", find(node, path) or node, expected)
+        if not mismatch.faults and not mismatch.unexpected:
+            self._unexpected(key, node, str(mismatch))
+
+    def _unexpected(self, key: str, node: Node, expected: str) -> None:
+        text = f"found {describe(node, key)}, expected {expected}"
+        self._findings.fault(node.place, key, text)
 
     def _not_used(self, option: Option, node: Node) -> None:
         if node.value in (False, (), {}) or self._is_of_an_output_that_is_off(option):
