@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: docs golden help setup run test unit system testsuite lint format type \
-        bench bench-overhead bench-profile soak soak-outputs image package release clean FORCE
+        bench bench-overhead bench-profile soak soak-outputs site image package release clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ golden: setup ## write the golden files of the configuration's messages anew, to
 
 docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of options, connbeat.reference.yml
 	scripts/docs
+
+site: setup ## the documentation as a site, in build/site; every warning is an error
+	@$(VENV)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image

@@ -33,6 +33,7 @@ from connbeat.discovery.docker import DockerWatcher
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
+from connbeat.discovery.pod_links import PodLinks, pod_links
 from connbeat.discovery.registry import ContainerRegistry
 from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.linux.procfs import ProcFs
@@ -50,6 +51,7 @@ class Observation(msgspec.Struct, frozen=True):
     snapshots: SnapshotReader
     registry: ContainerRegistry
     watcher: DockerWatcher | None
+    pods: PodLinks | None
     procfs: ProcFs
 
 
@@ -131,6 +133,7 @@ def build_observation(
             environ=environ,
             is_wanted=config.enable_docker is True,
         )
+    pods = pod_links(registry, clock)
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
     capture = capture_policy(config, environ)
@@ -148,7 +151,7 @@ def build_observation(
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
             tracker_policy(config),
-            registry,
+            pods or registry,
             processes,
             metrics,
             translator=nat,
@@ -156,7 +159,7 @@ def build_observation(
         clock=clock,
         metrics=metrics,
     )
-    return Observation(observer, snapshots, registry, watcher, procfs)
+    return Observation(observer, snapshots, registry, watcher, pods, procfs)
 
 
 def start_exec_reader(config: ConnbeatConfig) -> ExecChild:

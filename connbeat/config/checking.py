@@ -42,6 +42,7 @@ def check(root: Node, findings: Findings, *, are_unknown_keys_faults: bool = Tru
     checker.check_outputs()
     checker.check_capture()
     checker.check_queue()
+    checker.check_logging()
     return checker.settings()
 
 
@@ -209,6 +210,12 @@ class _Checker:
             text = f"found {disk.max_retry_interval_seconds:g}s, expected at least retry_interval"
             self._findings.fault(self._place(key), key, text)
 
+    # ------------------------------------------------------------------ logging
+    def check_logging(self) -> None:
+        """Turns files on where they are configured."""
+        if self._values["logging.files"]:
+            self._values["logging"].setdefault("to_files", True)
+
     def _place(self, key: str) -> Place:
         node = find(self._root, key)
         return self._root.place if node is None else node.place
@@ -225,15 +232,11 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
-            logging_files=self._log_files(),
+            logging_files=LogFilesConfig(**values["logging.files"]),
             http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )
-
-    def _log_files(self) -> LogFilesConfig | None:
-        values = self._values["logging.files"]
-        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

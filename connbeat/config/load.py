@@ -95,8 +95,8 @@ def _is_strict(sources: Sources, environment: Mapping[str, str]) -> bool:
 
 def _unexpanded(sources: Sources, environment: Mapping[str, str], findings: Findings) -> Node:
     """Everything merged, with `path.*` filled in, references as they were written."""
-    strict = _is_strict(sources, environment)
     files = _files(sources)
+    strict = _is_strict(sources, environment)
     trees = [read_file(path, findings, strict_permissions=strict) for path in files]
     trees += [_override(text, findings) for text in sources.overrides]
     trees += [_path_override(key, value) for key, value in sources.paths.items()]
