@@ -14,6 +14,7 @@ from connbeat.agent.deliver import DeliveryWorker
 from connbeat.agent.identity import Identity, identify
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
+from connbeat.agent.processing import build_processing
 from connbeat.agent.queues import Queues, build_queues
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
@@ -79,11 +80,12 @@ def build_agent(
     queues = build_queues(settings, tuple(outputs), clock, metrics)
     identity = build_identity(settings)
     builder = build_documents(settings, environ, identity)
+    processing = build_processing(settings.processors, clock, metrics)
     return Agent(
         observation=observation,
         observer_thread=ObserverThread(
             observation.observer,
-            EventMaker(builder, clock, metrics),
+            EventMaker(builder, clock, metrics, processing),
             queues.intake,
             poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
             clock=clock,

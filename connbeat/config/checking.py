@@ -28,7 +28,7 @@ from connbeat.config.schema import (
     QueueMemConfig,
     Settings,
 )
-from connbeat.config.tree import Node, Place, find
+from connbeat.config.tree import Node, Place, find, nearest
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -106,11 +106,10 @@ class _Checker:
 
     def _mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
         for path, text in mismatch.faults:
-            inside = find(node, path) if path else node
-            place = node.place if inside is None else inside.place
-            self._findings.fault(place, f"{key}.{path}" if path else key, text)
+            whole = f"{key}.{path}" if path else key
+            self._findings.fault(nearest(node, path).place, whole, text)
         for path, expected in mismatch.unexpected:
-            self._unexpected(f"{key}.{path}", find(node, path) or node, expected)
+            self._unexpected(f"{key}.{path}", nearest(node, path), expected)
         if not mismatch.faults and not mismatch.unexpected:
             self._unexpected(key, node, str(mismatch))
 
