@@ -105,7 +105,7 @@ def test_the_sidecar_sees_its_container_and_nothing_else(image: str, listener: s
     port = str(free_port())
     with Stack("sidecar", image, WEB_PORT=port) as stack:
         stack.wait_for(lambda event: event["local_port"] == 8080, "the listener")
-        # A call that stays: the sidecar has no privilege, so what is gone by the next poll has no
+        # A call that stays: the sidecar may not trace, so what is gone by the next poll has no
         # process that it can name.
         with socket.create_connection(("127.0.0.1", int(port))):
             event = stack.wait_for(
