@@ -22,8 +22,8 @@ from connbeat.config.kinds import (
     TextList,
 )
 from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.kind import Processors
 from connbeat.config.processors.registry import PROCESSORS
-from connbeat.config.processors.steps import Processors
 
 Schema = dict[str, Any]
 

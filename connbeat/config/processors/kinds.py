@@ -51,10 +51,8 @@ class Source(FieldName):
         return name
 
 
-class FieldNames(TextList):
-    """A list of dotted names."""
-
-    name = "list of fields"
+class CheckedList(TextList):
+    """A list of texts, of which each has to be something."""
 
     def parse(self, node: Node) -> tuple[str, ...]:
         texts = super().parse(node)
@@ -66,11 +64,20 @@ class FieldNames(TextList):
                 place = str(index) if isinstance(node.value, tuple) else ""
                 faults.append((place, f"found {text!r}, expected {mismatch}"))
         if faults:
-            raise Mismatch("a list of fields", tuple(faults))
+            raise Mismatch(f"a {self.name}", tuple(faults))
         return texts
 
     def check(self, text: str) -> None:
         """Raises Mismatch."""
+        raise NotImplementedError
+
+
+class FieldNames(CheckedList):
+    """A list of dotted names."""
+
+    name = "list of fields"
+
+    def check(self, text: str) -> None:
         checked_name(text)
 
 
