@@ -42,9 +42,8 @@ LIVE: Mapping[str, Part] = {
     "connbeat.report_self": Part.REPORTS,
     "connbeat.max_connections": Part.REPORTS,
     "connbeat.poll_interval": Part.POLLS,
-    "logging.level": Part.LOG,
-    "logging.selectors": Part.LOG,
     "logging.metrics.": Part.SUPERVISOR,
+    "logging.": Part.LOG,
     "queue.mem.flush.": Part.OUTPUTS,
     "output.": Part.OUTPUTS,
 }

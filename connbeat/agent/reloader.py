@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 
 from connbeat.agent.build import Agent, capture_policy, document_policy, tracker_policy
+from connbeat.agent.logs import log_settings
 from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.processing import build_processing
 from connbeat.agent.reload import Part, Plan, plan
@@ -17,7 +18,7 @@ from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.errors import ConfigError
 from connbeat.outputs.protocol import Output
-from connbeat.telemetry.log import LogSettings, set_levels
+from connbeat.telemetry.log import set_up
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,7 @@ class Reloader:
         self._agent.observer_thread.set_processing(processing)
 
     def _tell_log(self) -> None:
-        logging_config = self.settings.logging
-        set_levels(LogSettings(level=logging_config.level, selectors=logging_config.selectors))
+        set_up(log_settings(self.settings, is_start=False))
 
     def _tell_documents(self) -> None:
         policy = document_policy(self.settings)

@@ -247,7 +247,12 @@ _USED = (
         "Where: a name or an address, or `unix:///path`. Whoever reaches it may read.",
     ),
     Option("http.port", Integer(1, 65_535), "Its port."),
-    Option("path.home", _TEXT, "Base of the other paths; the working directory by default."),
+    Option(
+        "path.home",
+        _TEXT,
+        "Base of the other paths; the working directory by default. With a file of `/etc/connbeat`"
+        " the defaults are `/etc/connbeat`, `/var/lib/connbeat` and `/var/log/connbeat`.",
+    ),
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),

@@ -32,7 +32,9 @@ _SECTIONS = {
     "dead_letter": "Events an output gave up",
     "queue": "Where events wait",
     "logging": "The agent's own log",
+    "http": "The monitoring endpoint",
     "path": "Directories",
+    "keystore": "Secrets in a file of their own",
 }
 #: Where there is no default, and an empty value would be none.
 _EXAMPLES = {

@@ -79,8 +79,7 @@ class QueueDiskConfig(msgspec.Struct, frozen=True, kw_only=True):
 class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`logging`: the agent's own log.
 
-    `to_stderr` None: if it goes nowhere else. `to_files` None: if `logging.files` is configured, or
-    stderr is off and syslog as well.
+    `to_stderr` None: if it goes nowhere else. `to_files` None: if stderr is off and syslog as well.
     """
 
     level: LogLevel = "info"
@@ -133,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is "" for the host's own name. `outputs` has those that are on, by name; there is always
     one, if only the console. `fields` holds plain JSON values. `max_procs` is 0 for all processors,
-    `nice` None for what we were started with, `logging_files` None where the section has no key.
+    `nice` None for what we were started with.
     """
 
     name: str = ""
@@ -152,7 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_mem: QueueMemConfig = QueueMemConfig()
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
-    logging_files: LogFilesConfig | None = None
+    logging_files: LogFilesConfig = LogFilesConfig()
     http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
     keystore: KeystoreConfig = KeystoreConfig()

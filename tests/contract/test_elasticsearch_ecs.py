@@ -54,7 +54,9 @@ def output(node: ElasticsearchNode, **options: Any) -> ElasticsearchOutput:
 
 def events() -> tuple[Event, ...]:
     """One of every shape, and one that is its connection's only event."""
-    builder = EcsDocumentBuilder(POLICY, DockerHost("dh", ()), EcsNames(boot="b", ephemeral_id="e"))
+    builder = EcsDocumentBuilder(
+        POLICY, DockerHost("dh", ()), EcsNames(boot="b", agent_id="a", ephemeral_id="e")
+    )
     builder.begin(HOST_NETNS, NOW_NS, WALL_NS)
     short = msgspec.structs.replace(CLOSED, is_only=True)
     return tuple(

@@ -23,6 +23,7 @@ Document = dict[str, Any]
 PREFIX = "connbeat-test"
 
 BUSYBOX = f"{PREFIX}-busybox"
+AGENT_IMAGE = f"{PREFIX}-agent"
 
 #: Options of an agent that tells what it sees soon enough for a test.
 QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
@@ -117,6 +118,7 @@ class Agent:
         environ: dict[str, str] | None = None,
         before: Sequence[str] = (),
         arguments: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "connbeat"),
     ) -> None:
         """`before` are words before the agent's command (`setpriv ...`), which have to exec it.
 
@@ -129,7 +131,7 @@ class Agent:
         arguments = [*arguments, *(option for pair in options for option in ("-E", pair))]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "connbeat", "run", "-e", *arguments],
+                [*before, *program, "run", "-e", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

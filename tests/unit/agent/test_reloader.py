@@ -100,7 +100,7 @@ def test_capture_has_its_new_intervals_and_limits(house: House) -> None:
 
 def test_the_log_shows_what_is_wanted_now(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[LogSettings] = []
-    monkeypatch.setattr(reloader, "set_levels", made.append)
+    monkeypatch.setattr(reloader, "set_up", made.append)
     house.reload(name="no change of the log")
     assert made == []
     house.reload(logging=LoggingConfig(level="debug", selectors=("queue",)))

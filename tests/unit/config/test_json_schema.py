@@ -79,6 +79,21 @@ def test_it_refuses_what_is_broken(text: str) -> None:
     assert errors(text)
 
 
+def _misspelt() -> list[Path]:
+    """The broken files in which the agent finds a key it does not know."""
+    messages = (DATA / "broken").glob("*.txt")
+    return [
+        path.with_suffix(".yml")
+        for path in sorted(messages)
+        if "unknown key" in path.read_text(encoding="utf-8")
+    ]
+
+
+@pytest.mark.parametrize("path", _misspelt(), ids=lambda path: path.stem)
+def test_a_key_the_agent_does_not_know_is_refused(path: Path) -> None:
+    assert errors(path.read_text(encoding="utf-8"))
+
+
 def test_editors_get_descriptions_and_defaults_and_know_what_is_of_yesterday() -> None:
     definitions: dict[str, Any] = SCHEMA["definitions"]
     assert definitions["connbeat.aggregation"]["default"] == "30s"
