@@ -109,7 +109,7 @@ class _Checker:
             whole = f"{key}.{path}" if path else key
             self._findings.fault(nearest(node, path).place, whole, text)
         for path, expected in mismatch.unexpected:
-            self._unexpected(f"{key}.{path}", find(node, path) or node, expected)
+            self._unexpected(f"{key}.{path}", nearest(node, path), expected)
         if not mismatch.faults and not mismatch.unexpected:
             self._unexpected(key, node, str(mismatch))
 

@@ -130,11 +130,11 @@ def test_sighup_changes_what_it_can_without_losing_an_event_and_names_the_rest(
     running: Reloaded, tmp_path: Path
 ) -> None:
     running.wait_for_tag("first")
-    log = running.reload("tags: [second]\nlogging.level: debug\nconnbeat.capture: dump")
+    log = running.reload("tags: [second]\nlogging.metrics.period: 1s\nconnbeat.capture: dump")
     assert "A changed setting needs a restart. setting=connbeat.capture" in log
-    assert "changed=tags,logging.level" in log
+    assert "changed=tags,logging.metrics.period" in log
     running.wait_for_tag("second")
-    wait_until(lambda: " DEBUG " in running.agent.log(), 15, "a line of the new level")
+    wait_until(lambda: "Non-zero metrics" in running.agent.log(), 15, "the line that is due now")
 
     log = running.reload("tags: [third]\nconnbeat.agregation: 1s\nname: [x]")
     assert log.count("A fault in the new configuration.") == 2
