@@ -22,8 +22,8 @@ from connbeat.config.kinds import (
     TextList,
 )
 from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.kind import Processors
 from connbeat.config.processors.registry import PROCESSORS
-from connbeat.config.processors.steps import Processors
 
 Schema = dict[str, Any]
 
@@ -75,9 +75,18 @@ def _processors(_: object) -> list[Schema]:
     """Their names. Each has options of its own, dotted or nested: those `test config` knows."""
     options: Schema = {"type": ["object", "null"]}
     steps: Schema = {"type": ["array", "object"]}
-    names = dict.fromkeys(PROCESSORS, options)
-    properties = {**names, "if": {"type": "object"}, "then": steps, "else": steps}
-    return [{"type": "array", "items": {"type": "object", "properties": properties}}]
+    step: Schema = {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(PROCESSORS, options),
+            "if": {"type": "object"},
+            "then": steps,
+            "else": steps,
+        },
+        "patternProperties": {rf"^({'|'.join((*PROCESSORS, 'if', 'then', 'else'))})\.": {}},
+        "additionalProperties": False,
+    }
+    return [{"type": "array", "items": step}]
 
 
 def _either_case(letter: str) -> str:
