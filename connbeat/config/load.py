@@ -15,7 +15,7 @@ from connbeat.config.document import parse_value
 from connbeat.config.expand import expand, expand_setting
 from connbeat.config.faults import Findings
 from connbeat.config.keystore.store import keystore_file, read_secrets
-from connbeat.config.reader import files_to_read, read_file, working_directory
+from connbeat.config.reader import files_to_read, is_the_systems, read_file, working_directory
 from connbeat.config.schema import Settings
 from connbeat.config.tree import Node, Place, find, leaves, list_items, merged, nested
 
@@ -23,6 +23,13 @@ _PATHS = {
     "path.config": "${path.home}",
     "path.data": "${path.home}/data",
     "path.logs": "${path.home}/logs",
+}
+#: With the machine's own configuration, wherever the command is called: what packages install.
+_SYSTEM_PATHS = {
+    "path.home": "/var/lib/connbeat",
+    "path.config": "/etc/connbeat",
+    "path.data": "/var/lib/connbeat",
+    "path.logs": "/var/log/connbeat",
 }
 
 
@@ -88,11 +95,12 @@ def _is_strict(sources: Sources, environment: Mapping[str, str]) -> bool:
 
 def _unexpanded(sources: Sources, environment: Mapping[str, str], findings: Findings) -> Node:
     """Everything merged, with `path.*` filled in, references as they were written."""
+    files = _files(sources)
     strict = _is_strict(sources, environment)
-    trees = [read_file(path, findings, strict_permissions=strict) for path in _files(sources)]
+    trees = [read_file(path, findings, strict_permissions=strict) for path in files]
     trees += [_override(text, findings) for text in sources.overrides]
     trees += [_path_override(key, value) for key, value in sources.paths.items()]
-    return _with_paths(_merged(trees, findings))
+    return _with_paths(_merged(trees, findings), files)
 
 
 def _merged(trees: Sequence[Node], findings: Findings) -> Node:
@@ -131,20 +139,31 @@ def _path_override(key: str, path: str) -> Node:
     return nested(key, _literal(path, f"--{key}"))
 
 
-def _with_paths(root: Node) -> Node:
+def _with_paths(root: Node, files: Sequence[Path]) -> Node:
     """With `path.*` filled in, so that other settings can refer to it."""
     section = find(root, "path")
     if section is not None and section.value is not None and not isinstance(section.value, dict):
         return root
-    place = Place("path.home")
-    home = _literal(working_directory(), "the working directory")
-    defaults = {"path.home": home}
-    defaults |= {key: Node(text, place, text) for key, text in _PATHS.items()}
-    for key, node in defaults.items():
-        known = find(root, key)
-        if known is None or known.value is None:
+    home = find(root, "path.home")
+    if home is not None and not home.is_scalar:  # a fault, which would be told four times
+        return root
+    for key, node in _default_paths(files, has_home=_is_set(root, "path.home")).items():
+        if not _is_set(root, key):
             root = merged(root, nested(key, node))
     return root
+
+
+def _default_paths(files: Sequence[Path], *, has_home: bool) -> dict[str, Node]:
+    if not has_home and any(is_the_systems(path) for path in files):
+        return {key: _literal(text, "the default") for key, text in _SYSTEM_PATHS.items()}
+    home = _literal(working_directory(), "the working directory")
+    place = Place("path.home")
+    return {"path.home": home, **{key: Node(text, place, text) for key, text in _PATHS.items()}}
+
+
+def _is_set(root: Node, key: str) -> bool:
+    known = find(root, key)
+    return known is not None and known.value is not None
 
 
 def _literal(text: str, source: str) -> Node:

@@ -38,6 +38,7 @@ _SECTIONS = {
 }
 #: Where there is no default, and an empty value would be none.
 _EXAMPLES = {
+    "processors": "[{add_tags: {tags: [edge], when.network.remote_ip: public}}]",
     "output.elasticsearch.hosts": "[https://localhost:9200]",
     "output.http.hosts": "[http://localhost:8080/events]",
     "output.kafka.hosts": "[localhost:9092]",

@@ -12,6 +12,7 @@ import msgspec
 
 from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import OutputConfig
+from connbeat.processors.protocol import Step
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
 DockerUse = bool | Literal["auto"]
@@ -138,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    processors: tuple[Step, ...] = ()
     schema: SchemaName = "connbeat"
     shutdown_timeout_seconds: float = 10.0
     max_procs: int = 0

@@ -23,6 +23,7 @@ Document = dict[str, Any]
 PREFIX = "connbeat-test"
 
 BUSYBOX = f"{PREFIX}-busybox"
+AGENT_IMAGE = f"{PREFIX}-agent"
 
 #: Options of an agent that tells what it sees soon enough for a test.
 QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
@@ -116,6 +117,7 @@ class Agent:
         *options: str,
         environ: dict[str, str] | None = None,
         before: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "connbeat"),
     ) -> None:
         """`before` are words before the agent's command (`setpriv ...`), which have to exec it."""
         self._out, self._err = folder / "events.ndjson", folder / "agent.log"
@@ -125,7 +127,7 @@ class Agent:
         arguments = [option for pair in options for option in ("-E", pair)]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "connbeat", "run", "-e", *arguments],
+                [*before, *program, "run", "-e", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -15,7 +15,7 @@ from tests.unit.config.goldens import DATA, ROOT
 SCHEMA = config_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 EXAMPLES = [
-    *ROOT.glob("*.yml"),
+    *ROOT.glob("connbeat*.yml"),
     *ROOT.glob("docker/*.yml"),
     *ROOT.glob("packages/connbeat*.yml"),
     *(DATA / "old").glob("*.yml"),
@@ -85,8 +85,17 @@ def _misspelt() -> list[Path]:
     return [
         path.with_suffix(".yml")
         for path in sorted(messages)
-        if "unknown key" in path.read_text(encoding="utf-8")
+        if "unknown key" in path.read_text(encoding="utf-8") and _is_yaml(path.with_suffix(".yml"))
     ]
+
+
+def _is_yaml(path: Path) -> bool:
+    """The agent goes on where the parser has to give up."""
+    try:
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("path", _misspelt(), ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connbeat.config import reader
 from connbeat.config.load import Loaded, Sources, load
 from connbeat.config.options import OPTIONS, SECTION_NAMES
 from connbeat.config.schema import Settings
@@ -12,6 +13,7 @@ from connbeat.errors import ConfigError
 from connbeat.outputs.console.config import ConsoleConfig
 from connbeat.outputs.file.config import FileConfig
 from tests.unit.config.goldens import DATA, assert_golden
+from tests.unit.config.scenarios import load_scenario
 
 BROKEN = sorted((DATA / "broken").glob("*.yml"))
 
@@ -33,12 +35,23 @@ def load_text(
 
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
-def test_a_broken_configuration_is_told_as_the_golden_file_says(path: Path) -> None:
+def test_a_broken_configuration_is_told_as_the_golden_file_says(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        load(Sources(files=(str(path),), has_strict_permissions=False), {})
+        load_scenario(path, tmp_path)
 
-    lines = [fault.replace(f"{path.parent}/", "") for fault in caught.value.faults]
+    lines = [
+        fault.replace(f"{tmp_path}/", "").replace(f"{tmp_path}", ".")
+        for fault in caught.value.faults
+    ]
+    assert "s3cret" not in "".join(lines)
     assert_golden(path.with_suffix(".txt"), "".join(f"{line}\n" for line in lines))
+
+
+def test_there_are_enough_broken_configurations() -> None:
+    assert len(BROKEN) >= 60
 
 
 @pytest.mark.parametrize("path", sorted((DATA / "old").glob("*.yml")), ids=lambda path: path.stem)
@@ -141,6 +154,21 @@ def test_paths_of_the_command_line_win_and_can_be_referred_to(tmp_path: Path) ->
     assert settings.path.home == settings.path.config == "/srv/${literal}"
     assert settings.path.data == "/srv/${literal}/data"
     assert settings.outputs["file"] == FileConfig(path="/srv/${literal}/data/logs")
+
+
+def test_what_the_systems_configuration_keeps_is_where_packages_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "etc" / "connbeat.yml"
+    system.parent.mkdir()
+    monkeypatch.setattr(reader, "SYSTEM_FILE", system)
+    text = "path.logs: ${path.data}/logs\n"
+    kept = load_text(text, system.parent).settings.path
+    moved = load_text("path.home: /h\n", system.parent).settings.path
+
+    assert (kept.config, kept.data) == ("/etc/connbeat", "/var/lib/connbeat")
+    assert kept.logs == "/var/lib/connbeat/logs"
+    assert (moved.config, moved.data) == ("/h", "/h/data")
 
 
 def test_a_path_without_value_is_the_default(tmp_path: Path) -> None:
