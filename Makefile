@@ -8,7 +8,7 @@ VENV := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup run test unit system testsuite lint format type \
+.PHONY: docs golden help setup run test unit system testsuite lint format type \
         bench bench-overhead bench-profile soak soak-outputs site image package release clean FORCE
 
 help: ## list the targets
@@ -63,6 +63,10 @@ soak: setup ## 15 minutes at 1,000 connections a second: is it flat? (ARGS="--mi
 soak-outputs: setup ## every output under 20 kills at random, and an outage of a minute (CONNBEAT_ORACLE_SEED=n)
 	@scripts/test-setup
 	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
+
+golden: setup ## write the golden files of the configuration's messages anew, to be read as a diff
+	@UPDATE_GOLDEN=1 $(VENV)/python -m pytest tests/unit/config tests/unit/cli -q
+	@git status --short tests/data docs
 
 docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of options, connbeat.reference.yml
 	scripts/docs

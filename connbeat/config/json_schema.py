@@ -5,6 +5,7 @@ all its names. What a file means is checked by `checking`; an editor cannot know
 be, so any value may be one. Pure.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ _TITLE = "The configuration of connbeat"
 # That of which editors know all: the language server of YAML stops at this one.
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _NOTHING = {"type": "null"}
+_OPEN_KINDS = ("", "condition", "section")
 
 
 def config_schema() -> dict[str, Any]:
@@ -38,7 +40,19 @@ def _object(section: str) -> dict[str, Any]:
     properties = {
         relative: {"$ref": f"#/definitions/{whole}"} for relative, whole in _below(section)
     }
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {f"^{re.escape(name)}\\.": {} for name in _open_options(section)},
+        "additionalProperties": False,
+    }
+
+
+def _open_options(section: str) -> Iterator[str]:
+    """What has keys of the user's own, which may follow in the same breath: `fields.team: a`."""
+    for relative, whole in _below(section):
+        if whole in OPTIONS and OPTIONS[whole].kind.name in _OPEN_KINDS:
+            yield relative
 
 
 def _below(section: str) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,8 @@ from connbeat.config.kinds import (
     TextList,
 )
 from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.kind import Processors
+from connbeat.config.processors.registry import PROCESSORS
 
 Schema = dict[str, Any]
 
@@ -69,6 +71,24 @@ def _choice(kind: Any) -> list[Schema]:  # noqa: ANN401  as above
     return [{"enum": list(kind.words)}, {"type": "string", "pattern": f"^({any_case})$"}]
 
 
+def _processors(_: object) -> list[Schema]:
+    """Their names. Each has options of its own, dotted or nested: those `test config` knows."""
+    options: Schema = {"type": ["object", "null"]}
+    steps: Schema = {"type": ["array", "object"]}
+    step: Schema = {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(PROCESSORS, options),
+            "if": {"type": "object"},
+            "then": steps,
+            "else": steps,
+        },
+        "patternProperties": {rf"^({'|'.join((*PROCESSORS, 'if', 'then', 'else'))})\.": {}},
+        "additionalProperties": False,
+    }
+    return [{"type": "array", "items": step}]
+
+
 def _either_case(letter: str) -> str:
     return f"[{letter}{letter.upper()}]" if letter.isalpha() else f"[{letter}]"
 
@@ -102,5 +122,6 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Fields: _fixed({"type": "object"}),
     TextMap: _fixed({"type": "object"}),
     When: _fixed({"type": "object"}),
+    Processors: _processors,
     Rules: _fixed({"type": "array", "items": {"type": "object"}}),
 }

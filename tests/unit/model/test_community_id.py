@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.events.community_id import community_id
+from connbeat.model.community_id import TCP, community_id, seeded_community_id
 from tests.builders import address
 
 
@@ -36,3 +36,19 @@ PORTS = st.integers(0, 65535)
 @given(PACKED, PORTS, PACKED, PORTS)
 def test_both_ends_have_the_same(one: bytes, port: int, other: bytes, other_port: int) -> None:
     assert community_id(one, port, other, other_port) == community_id(other, other_port, one, port)
+
+
+@given(PACKED, PORTS, PACKED, PORTS)
+def test_with_tcp_and_seed_0_it_is_the_same(
+    one: bytes, port: int, other: bytes, other_port: int
+) -> None:
+    seeded = seeded_community_id((one, port), (other, other_port), TCP, 0)
+    assert seeded == community_id(one, port, other, other_port)
+
+
+def test_seed_and_protocol_are_part_of_it() -> None:
+    """The specification's vectors for seed 1, and for UDP."""
+    one, other = address("128.232.110.120:34855"), address("66.35.250.204:80")
+    assert seeded_community_id(one, other, TCP, 1) == "1:3V71V58M3Ksw/yuFALMcW0LAHvc="
+    one, other = address("192.168.1.52:54585"), address("8.8.8.8:53")
+    assert seeded_community_id(one, other, 17, 0) == "1:d/FP5EW3wiY1vCndhwleRRKHowQ="

@@ -10,8 +10,8 @@ import struct
 
 from connbeat.model.digests import sha1
 
-_TCP = 6
-_SEED = b"\0\0"
+TCP = 6
+_seed = struct.Struct("!H").pack
 _ports = struct.Struct("!BBHH").pack
 
 
@@ -22,8 +22,19 @@ def community_id(local_ip: bytes, local_port: int, remote_ip: bytes, remote_port
     return _of_flow(local_ip, local_port, remote_ip, remote_port)
 
 
+def seeded_community_id(
+    one: tuple[bytes, int], other: tuple[bytes, int], protocol: int, seed: int
+) -> str:
+    """The same for any protocol with ports and any seed."""
+    (low_ip, low_port), (high_ip, high_port) = min(one, other), max(one, other)
+    return _hashed(_seed(seed) + low_ip + high_ip + _ports(protocol, 0, low_port, high_port))
+
+
 # Both ends of a short local connection ask within one turn.
 @functools.lru_cache(maxsize=1024)
 def _of_flow(low_ip: bytes, low_port: int, high_ip: bytes, high_port: int) -> str:
-    text = _SEED + low_ip + high_ip + _ports(_TCP, 0, low_port, high_port)
+    return _hashed(b"\0\0" + low_ip + high_ip + _ports(TCP, 0, low_port, high_port))
+
+
+def _hashed(text: bytes) -> str:
     return "1:" + binascii.b2a_base64(sha1(text), newline=False).decode("ascii")
