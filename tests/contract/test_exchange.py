@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """An output gets new settings while it works: nothing is lost, what waited goes where it should."""
-=======
-"""Settings of an output change while it works: nothing is lost, what waited goes where it should."""
->>>>>>> main
 
 import json
 from collections.abc import Iterator, Sequence

@@ -132,11 +132,7 @@ class Keystore:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-<<<<<<< HEAD
         new.replace(self.path)
-=======
-        new.replace(self._path)
->>>>>>> main
         _sync_directory(self.path.parent)
 
 
