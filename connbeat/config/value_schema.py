@@ -22,7 +22,7 @@ from connbeat.config.kinds import (
     TextList,
 )
 from connbeat.config.output_kinds import BatchSize, Hosts, Limit, Rules, TextMap, When
-from connbeat.config.processors.steps import Processors
+from connbeat.config.processors.kind import Processors
 
 Schema = dict[str, Any]
 

@@ -20,6 +20,7 @@ EXAMPLES = [
     *ROOT.glob("docker/*.yml"),
     *ROOT.glob("packages/connbeat*.yml"),
     *(DATA / "old").glob("*.yml"),
+    *(DATA / "examples").glob("*.yml"),
 ]
 
 
@@ -54,6 +55,9 @@ def test_it_takes_every_file_that_comes_with_connbeat(path: Path) -> None:
         "queue.mem.events: ${EVENTS:100}",
         "output.http: ${HTTP}",
         "fields: {a: {b: [1]}}",
+        "fields.a.b: [1]",
+        "output.file: {path: /x, when.equals.remote_port: 80}",
+        "output.kafka.partition.hash: {reachable_only: false}",
         "fields.dc: a",
         "output: {file: {path: /x, when.equals.remote_port: 80}}",
         "output.elasticsearch.headers.X-Thing: a",
