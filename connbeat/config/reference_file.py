@@ -26,16 +26,20 @@ _HEAD = """\
 _MINIMUM = {"output.console.enabled": "true"}
 _SECTIONS = {
     "": "General",
+    "timestamp": "Times in events",
     "connbeat": "What is observed, and what of it is shown",
     "processors": "What becomes of events on their way",
     "output": "Outputs",
     "dead_letter": "Events an output gave up",
     "queue": "Where events wait",
     "logging": "The agent's own log",
+    "http": "The monitoring endpoint",
     "path": "Directories",
+    "keystore": "Secrets in a file of their own",
 }
 #: Where there is no default, and an empty value would be none.
 _EXAMPLES = {
+    "processors": "[{add_tags: {tags: [edge], when.network.remote_ip: public}}]",
     "output.elasticsearch.hosts": "[https://localhost:9200]",
     "output.http.hosts": "[http://localhost:8080/events]",
     "output.kafka.hosts": "[localhost:9092]",

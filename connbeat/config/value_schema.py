@@ -21,10 +21,13 @@ from connbeat.config.kinds import (
     Text,
     TextList,
 )
-from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
+from connbeat.config.output_kinds import BatchSize, Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.kind import Processors
 
 Schema = dict[str, Any]
 
+#: The definition of a list of processors, which `json_schema` has.
+STEPS = "steps"
 #: What `expand` will replace.
 REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
@@ -85,6 +88,7 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Boolean: _fixed(*_SWITCH),
     BooleanOrAuto: _fixed(*_SWITCH, {"enum": ["auto"]}),
     Integer: _integer,
+    BatchSize: _fixed({"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+$"}),
     Limit: _fixed({"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+$"}),
     Duration: _fixed(
         {"type": "string", "pattern": _DURATION_TEXT}, {"type": "number", "minimum": 0}
@@ -102,5 +106,6 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Fields: _fixed({"type": "object"}),
     TextMap: _fixed({"type": "object"}),
     When: _fixed({"type": "object"}),
+    Processors: _fixed({"$ref": f"#/definitions/{STEPS}"}),
     Rules: _fixed({"type": "array", "items": {"type": "object"}}),
 }

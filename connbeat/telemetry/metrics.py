@@ -170,6 +170,32 @@ class Metric(enum.Enum):
     DOCKER_LOST = _counter(
         "connbeat_docker_connections_lost_total", "Event streams that ended; each was reopened."
     )
+    # processors
+    PROCESSOR_FILTERED = _counter(
+        "connbeat_processor_events_filtered_total",
+        "Events dropped by a processor, as the configuration says.",
+        "processor",
+    )
+    PROCESSOR_FAILURES = _counter(
+        "connbeat_processor_failures_total",
+        "Times a processor could not do its work on an event, which went on; the log says why.",
+        "processor",
+    )
+    EVENTS_HELD = _gauge(
+        "connbeat_processor_events_held", "Events that wait for a look-up of a processor."
+    )
+    EVENTS_HURRIED = _counter(
+        "connbeat_processor_events_hurried_total",
+        "Events that went on without the look-up, by reason: late (no answer in time), full (too "
+        "many waited) or stop.",
+        "reason",
+    )
+    DNS_LOOKUPS = _counter(
+        "connbeat_dns_lookups_total",
+        "Names asked for, by outcome: found, no_name, failed (the log says why), or refused (too "
+        "many were to be asked for).",
+        "outcome",
+    )
     # queue and delivery
     QUEUE_EVENTS = _gauge("connbeat_queue_events", "Events waiting, by output.", "output")
     QUEUE_BYTES = _gauge("connbeat_queue_bytes", "Bytes waiting, by output.", "output")
