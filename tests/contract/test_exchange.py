@@ -1,4 +1,4 @@
-"""Settings of an output change while it works: nothing is lost, what waited goes to the new place."""
+"""Settings of an output change while it works: nothing is lost, what waited goes where it should."""
 
 import json
 from collections.abc import Iterator, Sequence
