@@ -257,3 +257,8 @@ def test_a_disk_queue_of_libbeat_is_understood() -> None:
     findings.raise_faults()
     assert settings.queue_disk == QueueDiskConfig(enabled=True)
     assert len(findings.warnings) == 2
+
+
+def test_a_required_value_that_is_wrong_is_told_once() -> None:
+    (fault,) = faults_of("output.kafka: {hosts: [h], topic: '%{[a'}")
+    assert fault.startswith("f.yml:1: output.kafka.topic: found '%{[a', expected a format string")
