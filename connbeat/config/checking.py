@@ -119,9 +119,6 @@ class _Checker:
         if option.status is Status.REFUSED:
             text = f"is not built yet in this version. {option.text}"
             self._findings.fault(node.place, option.key, text)
-        elif option.status is Status.IGNORED:
-            text = f"is not built yet in this version and changes nothing. {option.text}"
-            self._findings.warn(node.place, option.key, text)
         else:
             self._findings.warn(node.place, option.key, f"has no meaning any more. {option.text}")
 

@@ -18,6 +18,7 @@ from connbeat.config.tree import (
     broken_node,
     children,
     find,
+    is_utf8,
     plain_node,
     secret,
 )
@@ -199,10 +200,8 @@ class _Expander:
         text = self._environment.get(name, "")
         if not text:
             return None
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise _Unresolved(f"the environment variable {name} is not valid UTF-8") from error
+        if not is_utf8(text):
+            raise _Unresolved(f"the environment variable {name} is not valid UTF-8")
         return _flow_node(text, node.place) or plain_node(text, node.place, is_expanded=True)
 
     def _setting(self, setting: Node, name: str) -> Node:

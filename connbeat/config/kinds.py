@@ -297,7 +297,7 @@ class Fields:
 
 
 class Anything:
-    """What an output or feature of a later version will look at."""
+    """Of what is known and not looked into."""
 
     name = ""
 

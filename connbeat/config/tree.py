@@ -80,6 +80,15 @@ def plain_scalar(text: str) -> Scalar:
     return text
 
 
+def is_utf8(text: str) -> bool:
+    """Not so where bytes of a terminal or an environment variable were none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def broken_node(place: Place) -> Node:
     return Node(None, place, is_broken=True)
 

@@ -11,6 +11,7 @@ from connbeat.config.tree import (
     children,
     find,
     has_secret,
+    is_utf8,
     leaves,
     list_items,
     merged,
@@ -158,3 +159,8 @@ def test_a_tree_has_a_secret_if_any_node_of_it_is_one() -> None:
     assert has_secret(Node({"a": plain, "b": Node((plain, hidden), HERE)}, HERE))
     assert has_secret(hidden)
     assert list(children(plain)) == []
+
+
+def test_what_came_from_bytes_that_were_no_text_is_not_utf_8() -> None:
+    assert is_utf8("Grüße")
+    assert not is_utf8(b"\xff".decode(errors="surrogateescape"))
