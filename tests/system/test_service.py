@@ -42,7 +42,8 @@ WITHOUT_NET_ADMIN = "transitions (translations need CAP_NET_ADMIN)"
 #: Prints where it can make a folder, and which namespaces it can make.
 ATTEMPTS = """#!/bin/sh
 for folder in / /etc /opt /run /usr /usr/lib/connbeat /var /var/lib /var/lib/connbeat \\
-    /var/log/connbeat "$RUNTIME_DIRECTORY" /sys/kernel/tracing /sys/kernel/tracing/instances /sys/fs/cgroup; do
+    /var/log/connbeat "$RUNTIME_DIRECTORY" /sys/kernel/tracing /sys/kernel/tracing/instances \\
+    /sys/fs/cgroup; do
     mkdir "$folder/connbeat-test" 2>/dev/null && echo "$folder" && rmdir "$folder/connbeat-test"
 done
 for kind in cgroup ipc mount net pid user uts; do
