@@ -14,6 +14,8 @@ from connbeat.agent.deliver import DeliveryWorker
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.queues import Queues, build_queues
+from connbeat.agent.shedding import build_shedding
+from connbeat.agent.volume import build_volume, shortest_interval_ns
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
@@ -26,6 +28,7 @@ from connbeat.capture.nat import NatSource, NatWatch
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.clock import Clock
 from connbeat.config.schema import ConnbeatConfig, Settings
+from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.cgroups import parse_cgroup
 from connbeat.discovery.docker import DockerWatcher
@@ -69,10 +72,11 @@ def build_agent(
     """Wire the agent. With `dry_run` events are made and counted, and go nowhere."""
     metrics = Metrics()
     execs = ExecSource(partial(start_exec_reader, settings.connbeat), metrics)
-    observation = build_observation(settings, environ, clock, metrics, execs=execs)
+    builder = build_documents(settings, environ)
+    volume = build_volume(settings, builder, boot_prefix(), metrics)
+    observation = build_observation(settings, environ, clock, metrics, execs=execs, volume=volume)
     outputs = {} if dry_run else build_outputs(settings, clock, metrics)
     queues = build_queues(settings, tuple(outputs), clock, metrics)
-    builder = build_documents(settings, environ)
     return Agent(
         observation=observation,
         observer_thread=ObserverThread(
@@ -100,19 +104,21 @@ def build_agent(
     )
 
 
-def build_observation(
+def build_observation(  # noqa: PLR0913  what differs between an agent and a look
     settings: Settings,
     environ: Mapping[str, str],
     clock: Clock,
     metrics: Metrics,
     *,
     execs: ExecSource | None = None,
+    volume: Volume | None = None,
     is_look: bool = False,
 ) -> Observation:
     """What sees. Without `execs` processes are not read at their exec: for a look or two.
 
-    For a look (`is_look`) the kernel is not asked to tell what happens either. That is of no use to
-    what shows one moment, and where it tells of handshakes a dump leaves them out.
+    Without `volume` everything is told singly. For a look (`is_look`) the kernel is not asked to
+    tell what happens either. That is of no use to what shows one moment, and where it tells of
+    handshakes a dump leaves them out.
     """
     config = settings.connbeat
     procfs = ProcFs()
@@ -128,7 +134,7 @@ def build_observation(
         )
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
-    capture = capture_policy(config, environ)
+    capture = capture_policy(settings, environ)
     told = min(capture.highest, Rung.DUMP) if is_look else capture.highest
     kernel = KernelSource(procfs, lineage, told, clock=clock, metrics=metrics, execs=execs)
     nat = NatSource(procfs, capture.highest, metrics)
@@ -143,8 +149,7 @@ def build_observation(
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
             TrackerPolicy(
-                id_prefix=_boot_prefix(),
-                aggregation_ns=int(config.aggregation_seconds * 1e9),
+                id_prefix=boot_prefix(),
                 max_connections=config.max_connections,
                 own_pid=0 if config.report_self else os.getpid(),
                 with_host=config.enable_local_connections,
@@ -153,9 +158,11 @@ def build_observation(
             processes,
             metrics,
             translator=nat,
+            volume=volume or Volume.plain(int(config.aggregation_seconds * 1e9)),
         ),
         clock=clock,
         metrics=metrics,
+        shedding=build_shedding(config, execs, metrics),
     )
     return Observation(observer, snapshots, registry, watcher, procfs)
 
@@ -184,15 +191,15 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
     return DocumentBuilder(policy, read_docker_host(environ))
 
 
-def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:
+def capture_policy(settings: Settings, environ: Mapping[str, str]) -> CapturePolicy:
     """How high to climb: `capture`, or the original's switch `enable_tcp_diag`."""
     files = tuple(
         Path(path) if (path := environ.get(name)) else None
         for name in ("PROC_NET_TCP", "PROC_NET_TCP6")
     )
     # An ongoing event is to have counters of its own interval.
-    fresh_ns = min(CapturePolicy().fresh_ns, int(config.aggregation_seconds * 1e9))
-    return CapturePolicy(_highest(config), (files[0], files[1]), fresh_ns)
+    fresh_ns = min(CapturePolicy().fresh_ns, shortest_interval_ns(settings))
+    return CapturePolicy(_highest(settings.connbeat), (files[0], files[1]), fresh_ns)
 
 
 def _highest(config: ConnbeatConfig) -> Rung:
@@ -201,6 +208,6 @@ def _highest(config: ConnbeatConfig) -> Rung:
     return Rung[config.capture.upper()]
 
 
-def _boot_prefix() -> str:
+def boot_prefix() -> str:
     """16 hexadecimal digits of the kernel's random id of this boot: unique in any fleet."""
     return re.sub("[^0-9a-f]", "", _BOOT_ID.read_text())[:16]

@@ -23,6 +23,7 @@ from connbeat.config.schema import (
     QueueDiskConfig,
     QueueMemConfig,
     Settings,
+    SummariseConfig,
 )
 from connbeat.config.tree import Node, Place, describe, find
 from connbeat.outputs.configuration import OutputConfig
@@ -208,6 +209,7 @@ class _Checker:
         return Settings(
             **values[""],
             connbeat=ConnbeatConfig(**values["connbeat"]),
+            connbeat_summarise=SummariseConfig(**values["connbeat.summarise"]),
             outputs=self._outputs(),
             dead_letter=DeadLetterConfig(**values["dead_letter"]),
             queue_mem=QueueMemConfig(**values["queue.mem"]),

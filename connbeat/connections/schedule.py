@@ -16,22 +16,23 @@ _TRIM_FROM = 1000
 class Schedule:
     """Mutable, one owner. A life stands in at most one slot; a closed one is left out when due."""
 
-    def __init__(self, interval_ns: int) -> None:
-        self._interval_ns = interval_ns
+    def __init__(self) -> None:
         self._slots: dict[int, list[Life]] = {}
         self._size = 0
 
-    def add(self, life: Life, now_ns: int) -> None:
-        """The life was told of for the first time."""
-        due_ns = now_ns + self._interval_ns
+    def add(self, life: Life, now_ns: int, interval_ns: int) -> None:
+        """The life was told of for the first time; with an interval of 0 it is never due again."""
+        due_ns = now_ns + interval_ns
         if life.was_here:
-            steps = max(1, self._interval_ns // _SLOT_NS)
+            steps = max(1, interval_ns // _SLOT_NS)
             due_ns -= _scatter(life) % steps * _SLOT_NS
-        self._put(life, due_ns, now_ns)
+        if interval_ns:
+            self._put(life, due_ns, now_ns)
 
-    def add_again(self, life: Life, now_ns: int) -> None:
+    def add_again(self, life: Life, now_ns: int, interval_ns: int) -> None:
         """The life was told of once more."""
-        self._put(life, now_ns + self._interval_ns, now_ns)
+        if interval_ns:
+            self._put(life, now_ns + interval_ns, now_ns)
 
     def due(self, now_ns: int) -> Iterator[Life]:
         """The open lives whose time has come; each has to be added again to stay scheduled."""

@@ -9,6 +9,7 @@ import pytest
 from connbeat.agent import observe
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.capture.reader import Poll
+from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
@@ -32,6 +33,7 @@ from tests.builders import (
     snapshot,
 )
 from tests.deliveries import FakeClock
+from tests.unit.connections.stories import steps
 
 # Events
 
@@ -276,12 +278,18 @@ class World:
         self.was_last = False
         policy = TrackerPolicy(
             id_prefix="h",
-            aggregation_ns=30 * SECOND,
             max_connections=10,
             own_pid=0,
             with_host=True,
         )
-        self.tracker = Tracker(policy, FakeContainers(), self, self.metrics, translator=self)
+        self.tracker = Tracker(
+            policy,
+            FakeContainers(),
+            self,
+            self.metrics,
+            translator=self,
+            volume=Volume.plain(30 * SECOND),
+        )
         me = cast(Any, self)
         self.observer = Observer(
             namespaces=me,
@@ -338,7 +346,7 @@ class World:
 
     def kinds(self) -> list[str]:
         self.clock.advance(2)
-        return [str(report.kind) for report in self.observer.poll()]
+        return [str(report.kind) for report in steps(self.observer.poll())]
 
 
 @pytest.fixture
@@ -427,7 +435,7 @@ def test_what_the_kernel_told_to_be_open_is_looked_up_and_told_of_once() -> None
     assert world.asked == [], "the trace knows the process"
     trace.closed_ns = world.clock.monotonic
     world.told = [Tick(closes=[Close(HOST_NETNS, CALL, trace.closed_ns, trace)])]
-    turns = [[str(report.kind) for report in world.observer.tick()] for _ in range(3)]
+    turns = [[str(report.kind) for report in steps(world.observer.tick())] for _ in range(3)]
     assert turns == [[], ["closed"], []], "it waits a turn for its other end"
     assert world.kinds() == []
 
