@@ -113,15 +113,12 @@ class Group:
 
 
 class GroupTable:
-    """All groups of now. Mutable, one owner.
-
-    `folded` counts what went to a coarser group, by what the group left out last.
-    """
+    """All groups of now. Mutable, one owner."""
 
     def __init__(self, limit: int) -> None:
         self._limits = [limit * eighths // 8 for eighths in _EIGHTHS]
         self._groups: dict[Key, Group] = {}
-        self.folded: Counter[str] = Counter()
+        self._folded: Counter[str] = Counter()
 
     def find(self, key: Key, party: Party, local_ip: bytes) -> Group:
         """The group of what has this key; a coarser one if there is no room for one of its own."""
@@ -140,6 +137,11 @@ class GroupTable:
         """One that was taken goes on."""
         self._groups[group.key] = group
 
+    def take_folded(self) -> Counter[str]:
+        """How often a coarser group was found since the last call, by what it left out last."""
+        folded, self._folded = self._folded, Counter()
+        return folded
+
     def __len__(self) -> int:
         return len(self._groups)
 
@@ -151,13 +153,13 @@ class GroupTable:
                 break
             if group is not None:
                 if folded:
-                    self.folded[folded[-1]] += 1
+                    self._folded[folded[-1]] += 1
                 return group
             if step not in folded:
                 folded = (*folded, step)
                 key, party = _coarser(key, party, step)
         if folded:
-            self.folded[folded[-1]] += 1
+            self._folded[folded[-1]] += 1
         return self._groups.setdefault(key, Group(key, party, local_ip, folded))
 
 

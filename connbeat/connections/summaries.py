@@ -93,23 +93,25 @@ class Summaries:
     def flush(self, now_ns: int, *, is_all: bool = False) -> Iterator[SummaryReport]:
         """What there is to tell, if the interval is over or everything is to be told now.
 
-        To be taken to its end. Then the agent is not shedding (any more), or stops: groups of that
-        reason end.
+        To be taken to its end. If it is everything, the agent does not shed any more, or stops:
+        what is open is then counted in the groups that the user wants, and in no others.
         """
         if not is_all and now_ns - self._began_ns < self._interval_ns:
             return
         began_ns, self._began_ns = self._began_ns, now_ns
-        for number, group in enumerate(self._groups.take()):
-            if group.is_empty:  # its connections were told elsewhere meanwhile
-                continue
+        groups = [group for group in self._groups.take() if not group.is_empty]
+        for number, group in enumerate(groups):
             report = self._report(group, began_ns, now_ns, number)
             if group.open and not (is_all and group.key[4] is not _CONFIGURED):
                 group.reset()
                 self._groups.keep(group)
             yield report
+        self._measure(len(groups))
+
+    def _measure(self, told: int) -> None:
+        self._metrics.add(Metric.REPORTS, told, kind="summary")
         self._metrics.set(Metric.SUMMARY_GROUPS, len(self._groups))
-        folded, self._groups.folded = self._groups.folded, type(self._groups.folded)()
-        for name, count in folded.items():
+        for name, count in self._groups.take_folded().items():
             self._metrics.add(Metric.SUMMARY_FOLDED, count, without=name)
 
     def _report(self, group: Group, began_ns: int, now_ns: int, number: int) -> SummaryReport:

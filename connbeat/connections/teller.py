@@ -64,13 +64,14 @@ class Teller:
         self._summaries = volume.summaries
         self._metrics = metrics
         self._shed: SummaryReason | None = None
-        self._was_shedding = False
+        self._has_shed = False
         self.told: Counter[EventKind] = Counter()
         self._counted: Counter[EventKind] = Counter()
 
     def shed(self, reason: SummaryReason | None) -> None:
         """From here on everything is told in summaries, for this reason; None: not any more."""
         self._shed = reason
+        self._has_shed = self._has_shed or reason is not None
 
     def begin(self, now_ns: int) -> None:
         """A new turn."""
@@ -110,8 +111,8 @@ class Teller:
         """Those that are due. To be taken to its end."""
         if self._summaries is None:
             return
-        is_over = self._was_shedding and self._shed is None
-        self._was_shedding = self._shed is not None
+        is_over = self._has_shed and self._shed is None
+        self._has_shed = self._shed is not None
         yield from self._summaries.flush(now_ns, is_all=is_over or is_last)
 
     def measure(self) -> None:
@@ -124,8 +125,11 @@ class Teller:
                 self._metrics.add(metric, count, kind=kind)
 
     def _weigh(self, summaries: Summaries, life: Life, kind: EventKind) -> Step | None:
+        plan = self._plans.default
+        if plan is not None and self._reason(plan) is None:  # the rule, where there is a budget
+            return self._tell_singly(life, kind)
         party = self._maker.party(life)
-        reason = self._reason(self._plans.default or self._plans.of(party))
+        reason = self._reason(plan or self._plans.of(party))
         if reason is None:
             return self._tell_singly(life, kind)
         if self._is_told(party):
@@ -134,7 +138,7 @@ class Teller:
         return None
 
     def _is_counted(self, summaries: Summaries, trace: Trace) -> bool:
-        """Whether the failed connect is no business of its own report."""
+        """Whether summaries tell of the failed connect."""
         party = self._maker.party_of(trace)
         reason = self._reason(self._plans.default or self._plans.of(party))
         if reason is None:

@@ -430,6 +430,8 @@ class Tracker:
     def _remove(self, life: Life) -> None:
         self._namespaces[life.netns].remove(life)
         self._count -= 1
+        if life.account is not None:  # also where nobody was to hear of its end
+            life.account.leave()
         if life.is_listener:
             self._forget_relay(life)
             return
