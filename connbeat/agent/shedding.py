@@ -16,7 +16,10 @@ _LOOK_EVERY_NS = 1_000_000_000
 
 
 class Shedding:
-    """Looks at the CPU once a second. The capture thread calls it, at every turn."""
+    """Looks at the CPU once a second, and where something was lost.
+
+    The capture thread calls it, at every turn.
+    """
 
     def __init__(
         self, policy: BudgetPolicy, cpu_seconds: Callable[[], float | None], metrics: Metrics
@@ -33,7 +36,7 @@ class Shedding:
         """Why to tell everything in summaries from now on; None if there is no need."""
         self._is_overrun |= is_overrun
         since_ns = now_ns - self._looked_ns
-        if since_ns < _LOOK_EVERY_NS:
+        if since_ns < _LOOK_EVERY_NS and not is_overrun:
             return self._reason
         cpu_seconds = self._cpu_seconds()
         if cpu_seconds is None:

@@ -24,14 +24,7 @@ class SelfUsage:
     def cpu_seconds(self) -> float | None:
         """User and system time so far; None if it cannot be read. Cheap: two files."""
         try:
-            cpu = self._process.cpu_times()
-            return (
-                cpu.user
-                + cpu.system
-                + cpu.children_user
-                + cpu.children_system
-                + self._helper_figures()[0]
-            )
+            return self._own_cpu() + self._helper_figures()[0]
         except (psutil.Error, OSError):
             return None
 
@@ -39,16 +32,18 @@ class SelfUsage:
         """Never raises; a figure that cannot be read keeps its last value."""
         try:
             with self._process.oneshot():
-                cpu = self._process.cpu_times()
                 helper_cpu, helper_bytes = self._helper_figures()
-                # Of helpers that have ended the kernel keeps it itself.
-                ended = cpu.children_user + cpu.children_system
-                self._metrics.set(Metric.CPU_SECONDS, cpu.user + cpu.system + ended + helper_cpu)
+                self._metrics.set(Metric.CPU_SECONDS, self._own_cpu() + helper_cpu)
                 own_bytes = self._process.memory_info().rss
                 self._metrics.set(Metric.MEMORY_BYTES, own_bytes + helper_bytes)
                 self._metrics.set(Metric.OPEN_FDS, self._process.num_fds())
         except (psutil.Error, OSError) as error:
             _log.debug("The agent's own figures could not be read. error=%s", error)
+
+    def _own_cpu(self) -> float:
+        """Of helpers that have ended, too: the kernel keeps it."""
+        cpu = self._process.cpu_times()
+        return float(cpu.user + cpu.system + cpu.children_user + cpu.children_system)
 
     def _helper_figures(self) -> tuple[float, int]:
         """Its CPU seconds, and the memory that it does not share with us."""

@@ -9,12 +9,20 @@ import pytest
 from connbeat.agent import observe
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.capture.reader import Poll
+from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.model.batches import Event
-from connbeat.model.connections import Address, Direction, EventKind, Report
+from connbeat.model.connections import (
+    Address,
+    Direction,
+    EventKind,
+    Report,
+    SummaryReason,
+    SummaryReport,
+)
 from connbeat.model.containers import DockerHost
 from connbeat.model.processes import Attribution, Process, Wanted
 from connbeat.model.sockets import Socket, SocketSnapshot
@@ -265,9 +273,11 @@ HOST = Target(HOST_NETNS, (1,), "", is_host=True)
 class World:
     """What the stages of a poll see: namespaces, snapshots, owners. It is all of them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, volume: Volume | None = None) -> None:
         self.clock = FakeClock()
         self.metrics = Metrics()
+        self.reason: SummaryReason | None = None
+        self.steps: list[tuple[int, bool]] = []
         self.tables: list[SocketSnapshot] = []
         self.gone: tuple[int, ...] = ()
         self.asked: list[int] = []
@@ -288,7 +298,7 @@ class World:
             self,
             self.metrics,
             translator=self,
-            volume=Volume.plain(30 * SECOND),
+            volume=volume or Volume.plain(30 * SECOND),
         )
         me = cast(Any, self)
         self.observer = Observer(
@@ -302,7 +312,12 @@ class World:
             tracker=self.tracker,
             clock=self.clock,
             metrics=self.metrics,
+            shedding=me,
         )
+
+    def step(self, now_ns: int, *, is_overrun: bool) -> SummaryReason | None:
+        self.steps.append((now_ns, is_overrun))
+        return self.reason
 
     def read(self) -> Namespaces:
         return Namespaces({HOST_NETNS: HOST}, ())
@@ -470,3 +485,20 @@ def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
     world.told = [Tick(is_lossy=True)]
     world.kinds()
     assert world.forced == [(None, 2)]
+
+
+def test_at_every_turn_it_is_asked_whether_to_shed_and_then_nothing_is_told_singly() -> None:
+    plans = Volume.plain(30 * SECOND).plans
+    world = World(volume=Volume(plans, Summaries("h", 10 * SECOND, 100, Metrics())))
+    world.kinds()
+    world.told = [Tick(is_lossy=True)]
+    list(world.observer.tick())
+    assert [is_overrun for _, is_overrun in world.steps] == [False, True]
+    world.reason = SummaryReason.BUFFER_OVERRUN
+    world.tables = [snapshot(CALL)]
+    assert world.kinds() == []
+    world.clock.advance(10)
+    (summary,) = world.observer.poll()
+    assert isinstance(summary, SummaryReport)
+    assert (summary.reason, summary.opened) == (SummaryReason.BUFFER_OVERRUN, 1)
+    assert world.steps[-1][0] == world.clock.monotonic_ns()
