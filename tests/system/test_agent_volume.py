@@ -12,7 +12,13 @@ from tests.system.peers import Peers, linked
 COUNT = 500
 #: Of one core. Far less than the flood costs, and twice what an agent costs that has nothing to do
 #: on a host where others work.
-BUDGET = "connbeat.cpu_budget=6%"
+QUICK_BUDGET = (
+    "connbeat.cpu_budget=6%",
+    "connbeat.cpu_budget_period=1s",
+    "connbeat.cpu_budget_calm=2s",
+    "connbeat.aggregation=1s",
+    "connbeat.summarise.interval=2s",
+)
 FLOOD = {"count": 40_000, "rate": 4000, "seconds": 4}
 
 
@@ -139,63 +145,65 @@ class Exchange:
         self.server.close_sock(self.server_end)
 
 
+def shed_and_return(agent: KernelAgent, netns: Netns, steady: Exchange) -> dict[str, Truth]:
+    """A flood, and a known burst within it; then calm, and another burst. What was made."""
+    steady.go(1000)
+    agent.await_polls(3)
+    with inside(netns, "churn", **FLOOD) as load:
+        load.start()
+        wait_until(lambda: agent.number("connbeat_shedding") == 1, 10, "it sheds")
+        steady.go(20_000)
+        with inside(netns, "burst", count=COUNT) as during:
+            shed = during.go()
+        flood = {**load.result(), "ports": load.ready["ports"]}
+    steady.go(300)
+    wait_until(lambda: "Calm again" in agent.log(), 25, "it returns")
+    agent.await_polls(3)
+    with inside(netns, "burst", count=COUNT) as after:
+        calm = after.go()
+    steady.go(4)
+    agent.await_polls(3)
+    steady.close()
+    agent.await_about(calm["port"], 2 * COUNT, netns.inode)
+    agent.await_polls(2)
+    return {"flood": flood, "shed": shed, "calm": calm}
+
+
 def test_over_its_budget_the_agent_sheds_detail_says_so_and_returns_and_every_count_is_exact(
     peers: Peers, tmp_path: Path
 ) -> None:
     netns = peers.netns("budget")
-    options = (
-        BUDGET,
-        "connbeat.cpu_budget_period=1s",
-        "connbeat.cpu_budget_calm=2s",
-        "connbeat.aggregation=1s",
-        "connbeat.summarise.interval=2s",
-    )
-    with KernelAgent(tmp_path, *options) as agent:
+    steady = Exchange(peers, netns)
+    with KernelAgent(tmp_path, *QUICK_BUDGET) as agent:
         agent.wait_ready()
-        steady = Exchange(peers, netns)
-        steady.go(1000)
-        agent.await_polls(3)
-        with inside(netns, "churn", **FLOOD) as load:
-            load.start()
-            wait_until(lambda: agent.number("connbeat_shedding") == 1, 10, "it sheds")
-            steady.go(20_000)
-            with inside(netns, "burst", count=COUNT) as during:
-                shed = during.go()
-            flood = load.result()
-        steady.go(300)
-        wait_until(lambda: "Calm again" in agent.log(), 25, "it returns")
-        agent.await_polls(3)
-        with inside(netns, "burst", count=COUNT) as after:
-            calm = after.go()
-        steady.go(4)
-        agent.await_polls(3)
-        steady.close()
-        agent.await_about(calm["port"], 2 * COUNT, netns.inode)
-        agent.await_polls(2)
-
+        made = shed_and_return(agent, netns, steady)
         assert "in summaries from now on" in agent.log()
         assert agent.number('connbeat_shedding_changes_total{to="cpu_budget"}') >= 1
         assert agent.number("connbeat_shedding_seconds_total") > 1
-    for truth in (shed, calm):
-        sent, received = moved(truth)
-        callers, accepted = sides(agent, netns.inode, truth["port"])
+    for name, reasons in (("shed", {"cpu_budget"}), ("calm", set())):
+        sent, received = moved(made[name])
+        callers, accepted = sides(agent, netns.inode, made[name]["port"])
         check(callers, COUNT, sent, received)
         check(accepted, COUNT, received, sent)
-        is_calm = truth is calm
-        assert bool(callers.singles) == is_calm
-        assert callers.reasons == (set() if is_calm else {"cpu_budget"})
-    by_port = [sides(agent, netns.inode, port) for port in load.ready["ports"]]
-    assert flood["made"] > 1000
-    assert sum(callers.counts["closed"] for callers, _ in by_port) == flood["made"]
-    assert sum(accepted.counts["closed"] for _, accepted in by_port) == flood["made"]
+        assert callers.reasons == accepted.reasons == reasons
+        assert bool(callers.singles) == bool(accepted.singles) == (not reasons)
+    flooded = [sides(agent, netns.inode, port) for port in made["flood"]["ports"]]
+    count = made["flood"]["made"]
+    assert count > 1000
+    assert sum(callers.counts["closed"] for callers, _ in flooded) == count
+    assert sum(accepted.counts["closed"] for _, accepted in flooded) == count
+    assert sum(callers.singles for callers, _ in flooded) > 0, "before it shed"
     check_steady(agent, netns, steady)
 
 
 def check_steady(agent: KernelAgent, netns: Netns, steady: Exchange) -> None:
-    """It was told singly, in summaries, and singly again."""
+    """It was told singly, in summaries, and singly again; it was there before the agent."""
     callers, accepted = sides(agent, netns.inode, steady.client_end.remote_port)
-    check(callers, 1, steady.sent, steady.received)
-    check(accepted, 1, steady.received, steady.sent)
-    for ends in (callers, accepted):
+    for ends, sent, received in (
+        (callers, steady.sent, steady.received),
+        (accepted, steady.received, steady.sent),
+    ):
+        assert (ends.counts["opened"], ends.counts["closed"]) == (0, 1)
+        assert (ends.counts["bytes_sent"], ends.counts["bytes_received"]) == (sent, received)
         assert ends.singles >= 2
         assert ends.reasons == {"cpu_budget"}
