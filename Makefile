@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: docs help setup run test unit system testsuite lint format type \
-        bench bench-overhead bench-profile soak soak-outputs image package clean FORCE
+        bench bench-overhead bench-profile soak soak-outputs image package release clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,14 +64,17 @@ soak-outputs: setup ## every output under 20 kills at random, and an outage of a
 	@scripts/test-setup
 	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
 
-docs: setup ## write the pages that are made from code: docs/events.md, the tables of docs/configuration.md
+docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of options, connbeat.reference.yml
 	scripts/docs
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image
 
-package: ## deb and rpm: not yet, a later issue brings them
-	@echo "make package: there are no packages yet; they come with a later issue." >&2; exit 1
+package: setup ## deb, rpm, tar.gz, wheel and sdist into dist/, the same for the same commit
+	@scripts/package
+
+release: setup ## all checks, every test, the packages twice, compared (ARGS="--tested" without the tests)
+	@scripts/release $(ARGS)
 
 clean: ## remove everything the targets made, .venv as well
 	rm -rf .venv .cache build dist .coverage* htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

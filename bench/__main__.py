@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import record
 from bench.cases import (
     containers,
+    documents,
     dump,
     idle,
     memory,
@@ -37,6 +38,7 @@ CASES = {
         containers,
         processes,
         dump,
+        documents,
         memory,
         to_elasticsearch,
         to_kafka,

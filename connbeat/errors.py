@@ -17,6 +17,10 @@ class ConfigError(ConnbeatError):
         self.faults = faults
 
 
+class KeystoreError(ConnbeatError):
+    """The keystore cannot be used; the message says why and never quotes a secret."""
+
+
 class DiscoveryError(ConnbeatError):
     """The container engine could not be asked."""
 

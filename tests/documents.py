@@ -2,12 +2,15 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from connbeat.events.schema import event_schema
+from connbeat.model.schemas import SchemaName
+
+SCHEMAS: tuple[SchemaName, ...] = get_args(SchemaName)
 
 _formats = jsonschema.FormatChecker(["ipv4", "ipv6"])
 
@@ -20,13 +23,28 @@ def _is_timestamp(text: object) -> bool:
 
 
 _formats.checks("date-time", raises=ValueError)(_is_timestamp)
-_validator = jsonschema.Draft202012Validator(event_schema(), format_checker=_formats)
+_validators = {
+    schema: jsonschema.Draft202012Validator(event_schema(schema), format_checker=_formats)
+    for schema in SCHEMAS
+}
 
 
-def assert_documented(document: Mapping[str, Any]) -> None:
+def assert_documented(document: Mapping[str, Any], schema: SchemaName = "connbeat") -> None:
     """Every key of it is in the catalogue, every value is of its type and format."""
-    faults = [f"{fault.json_path}: {fault.message}" for fault in _validator.iter_errors(document)]
+    faults = [f"{f.json_path}: {f.message}" for f in _validators[schema].iter_errors(document)]
     assert faults == []
+
+
+def leaves(document: Mapping[str, Any], names: Container[str], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted name; what is an object by the catalogue (`names`) is one value."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        name = prefix + key
+        if isinstance(value, Mapping) and name not in names:
+            found |= leaves(value, names, f"{name}.")
+        else:
+            found[name] = value
+    return found
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:

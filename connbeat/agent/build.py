@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.queues import Queues, build_queues
 from connbeat.agent.shedding import build_shedding
-from connbeat.agent.volume import build_volume, shortest_interval_ns
+from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_ns
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
@@ -36,11 +37,12 @@ from connbeat.discovery.docker_host import read_docker_host
 from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.discovery.registry import ContainerRegistry
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics
 
+_DIGITS = {"millisecond": 3, "microsecond": 6, "nanosecond": 9}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -59,7 +61,7 @@ class Agent(msgspec.Struct, frozen=True):
 
     observation: Observation
     observer_thread: ObserverThread
-    builder: DocumentBuilder
+    builder: Documents
     queues: Queues
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
@@ -148,17 +150,12 @@ def build_observation(  # noqa: PLR0913  what differs between an agent and a loo
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
-            TrackerPolicy(
-                id_prefix=boot_prefix(),
-                max_connections=config.max_connections,
-                own_pid=0 if config.report_self else os.getpid(),
-                with_host=config.enable_local_connections,
-            ),
+            tracker_policy(settings),
             registry,
             processes,
             metrics,
             translator=nat,
-            volume=volume or Volume.plain(int(config.aggregation_seconds * 1e9)),
+            volume=volume,
         ),
         clock=clock,
         metrics=metrics,
@@ -172,10 +169,20 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
     return ExecChild(open_tracefs(), ProcFs(), with_environ=config.expose_environ)
 
 
-def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentBuilder:
+def build_documents(settings: Settings, environ: Mapping[str, str]) -> Documents:
+    policy, docker_host = document_policy(settings), read_docker_host(environ)
+    if settings.schema == "ecs":
+        from connbeat.events.ecs import EcsDocumentBuilder, EcsNames  # noqa: PLC0415  who chose it
+
+        names = EcsNames(boot=boot_prefix(), ephemeral_id=str(uuid.uuid4()))
+        return EcsDocumentBuilder(policy, docker_host, names)
+    return DocumentBuilder(policy, docker_host)
+
+
+def document_policy(settings: Settings) -> DocumentPolicy:
     config = settings.connbeat
     hostname = socket.gethostname()
-    policy = DocumentPolicy(
+    return DocumentPolicy(
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
@@ -187,8 +194,19 @@ def build_documents(settings: Settings, environ: Mapping[str, str]) -> DocumentB
         expose_environ=config.expose_environ,
         docker_environment=frozenset(config.docker_environment),
         redact=config.redact,
+        timestamp_digits=_DIGITS[settings.timestamp_precision],
     )
-    return DocumentBuilder(policy, read_docker_host(environ))
+
+
+def tracker_policy(settings: Settings) -> TrackerPolicy:
+    config = settings.connbeat
+    return TrackerPolicy(
+        id_prefix=boot_prefix(),
+        plan=plan_policy(settings),
+        max_connections=config.max_connections,
+        own_pid=0 if config.report_self else os.getpid(),
+        with_host=config.enable_local_connections,
+    )
 
 
 def capture_policy(settings: Settings, environ: Mapping[str, str]) -> CapturePolicy:

@@ -12,6 +12,7 @@ deadline, `join` waits for it.
 import logging
 import random
 import threading
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -63,7 +64,8 @@ class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class DeliveryWorker:
     """The thread of one output. It may block in the output; nobody waits for it but `join`.
 
-    `start`, `drain` and `join` are called in this order by one thread; `reopen` by any.
+    `start`, `drain` and `join` are called in this order by one thread; `reopen` and `exchange` by
+    any.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class DeliveryWorker:
         # What others tell the worker: flags first, then `_nudged`, which ends its waiting.
         self._nudged = threading.Event()
         self._must_reopen = False
+        self._exchanges: deque[tuple[DeliveryPolicy, Output | None]] = deque()
         self._deadline_ns: int | None = None
         # The worker's own.
         self._on_gone: Callable[[str, Permanent], None] = _ignore
@@ -91,9 +94,17 @@ class DeliveryWorker:
         self._retries = Retries(policy.max_retries)
         self._failures = 0
 
+        #: Whether the last output that was to take its place could not; the old one goes on.
+        self.has_refused = False
+
     @property
     def name(self) -> str:
         return self._output.name
+
+    @property
+    def trying_since_ns(self) -> int | None:
+        """When it began to try what has brought nothing through so far. For any thread."""
+        return self._report.trying_since_ns
 
     def start(self, on_gone: Callable[[str, Permanent], None]) -> None:
         """Open the output, start the thread. Raises `Permanent` if the output can never work.
@@ -111,6 +122,15 @@ class DeliveryWorker:
     def reopen(self) -> None:
         """SIGHUP: reopen the output before the next batch, and cut short any waiting."""
         self._must_reopen = True
+        self._nudge()
+
+    def exchange(self, policy: DeliveryPolicy, output: Output | None) -> None:
+        """Go on like this after the batch under way, with another output unless that is None.
+
+        It belongs to us from here on. If it can never work, the old one goes on, and `has_refused`
+        says so. The dead letters stay the old ones.
+        """
+        self._exchanges.append((policy, output))
         self._nudge()
 
     def drain(self, deadline_ns: int) -> None:
@@ -154,6 +174,8 @@ class DeliveryWorker:
         is_draining = self._deadline_ns is not None
         if is_draining and not self._remaining_seconds():
             return False
+        while self._exchanges:
+            self._take(*self._exchanges.popleft())
         if self._must_reopen:
             self._must_reopen = False
             self._reopen()
@@ -184,6 +206,7 @@ class DeliveryWorker:
         return letters is not None and bool(dropped) and letters.keep(dropped)
 
     def _send(self, batch: Batch) -> Outcome:
+        self._report.sending(batch)
         try:
             outcome = self._output.send(batch)
         except Transient as error:
@@ -194,12 +217,41 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001  a mistake of an output must not lose its batch
             self._fail(Failure.UNEXPECTED, error)
             return Outcome(retry=batch.events)
+        finally:
+            self._report.sent()
         if outcome.delivered or not outcome.retry:
             self._failures = 0
             self._report.worked()
         else:
             self._fail(Failure.TRANSIENT, Transient("it asked for all of them again"))
         return outcome
+
+    def _take(self, policy: DeliveryPolicy, output: Output | None) -> None:
+        letters = self._policy.dead_letters
+        self._policy = msgspec.structs.replace(policy, dead_letters=letters)
+        self._retries = Retries(policy.max_retries)
+        self._failures = 0
+        if output is not None:
+            self._replace_output(output)
+
+    def _replace_output(self, output: Output) -> None:
+        try:
+            output.open()
+        except Transient as error:
+            self._fail(Failure.TRANSIENT, error)
+        except Permanent as error:
+            output.close()
+            self.has_refused = True
+            _log.error(
+                "The new settings cannot work, the old ones stay. output=%s error=%s",
+                self.name,
+                error,
+            )
+            return
+        self._output.close()
+        self._output = output
+        self.has_refused = False
+        _log.info("The output has its new settings. output=%s", self.name)
 
     def _reopen(self) -> None:
         try:

@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 
 from connbeat.clock import Clock
-from connbeat.model.batches import Outcome
+from connbeat.model.batches import Batch, Outcome
 from connbeat.telemetry.log import RateLimited
 from connbeat.telemetry.metrics import Metric, Metrics
 
@@ -33,17 +33,39 @@ class DeliveryCounts(msgspec.Struct, frozen=True):
 
 
 class DeliveryReport:
-    """The log lines and metrics of one output. Its worker's thread calls it."""
+    """The log lines and metrics of one output. Its worker's thread calls it.
+
+    `trying_since_ns` is for everybody: when the output began to try what has brought nothing
+    through so far, None if it does not try or has no trouble.
+    """
 
     def __init__(self, output: str, metrics: Metrics, clock: Clock) -> None:
         self._output = output
         self._metrics = metrics
+        self._clock = clock
         self._lines = RateLimited(_log, clock)
         self._trouble: Failure | None = None
+        self._began_ns = 0
+        self.trying_since_ns: int | None = None
+        for metric in (Metric.EVENTS_DELIVERED, Metric.EVENTS_RETRIED):
+            metrics.add(metric, 0, output=output)  # lest the first increase is seen by nobody
+
+    def sending(self, batch: Batch) -> None:
+        """The output gets a batch; `sent` follows, whatever becomes of it."""
+        self._began_ns = self._clock.monotonic_ns()
+        self._is_trying()
+        self._metrics.set(Metric.EVENTS_IN_FLIGHT, len(batch.events), output=self._output)
+        self._add(Metric.SENT_BYTES, sum([event.size_bytes for event in batch.events]))
+
+    def sent(self) -> None:
+        self._metrics.set(Metric.EVENTS_IN_FLIGHT, 0, output=self._output)
+        seconds = (self._clock.monotonic_ns() - self._began_ns) / 1e9
+        self._metrics.observe(Metric.BATCH_SECONDS, seconds, output=self._output)
 
     def failed(self, kind: Failure, error: Exception) -> None:
         """A call failed as a whole. A line only if the trouble is new: the next will fail, too."""
         self._metrics.add(Metric.OUTPUT_FAILURES, output=self._output, kind=kind)
+        self._is_trying()
         if kind is self._trouble:
             return
         self._trouble = kind
@@ -61,6 +83,7 @@ class DeliveryReport:
 
     def worked(self) -> None:
         """Something arrived. A line only if that is news."""
+        self.trying_since_ns = None
         if self._trouble:
             self._trouble = None
             _log.info("The output takes events again. output=%s", self._output)
@@ -84,6 +107,10 @@ class DeliveryReport:
             retried=self._total(Metric.EVENTS_RETRIED),
             dropped=self._total(Metric.EVENTS_DROPPED),
         )
+
+    def _is_trying(self) -> None:
+        if self.trying_since_ns is None:
+            self.trying_since_ns = self._clock.monotonic_ns()
 
     def _add(self, metric: Metric, count: int, **labels: str) -> None:
         if count:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 
 import msgspec
 
@@ -21,10 +22,10 @@ from connbeat.capture.kernel import KernelSource
 from connbeat.capture.nat import NatSource
 from connbeat.capture.reader import SnapshotReader
 from connbeat.clock import Clock, read_both
-from connbeat.connections.tracker import Tracker
+from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.errors import CaptureError
-from connbeat.events.document import DocumentBuilder
+from connbeat.events.document import Documents
 from connbeat.linux.netns import own_netns
 from connbeat.linux.rtnetlink import read_addresses, read_networks
 from connbeat.model.addresses import Network
@@ -33,6 +34,7 @@ from connbeat.model.connections import Report
 from connbeat.model.processes import Wanted
 from connbeat.model.targets import Namespaces
 from connbeat.queue.protocol import Intake
+from connbeat.telemetry.heartbeat import Heartbeat
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
@@ -122,6 +124,11 @@ class Observer:
         self._expire_lineage(now_ns)
         return self._tracker.report(now_ns, is_tick=True)
 
+    def set_policy(self, policy: TrackerPolicy, fresh_ns: int) -> None:
+        """From now on: what is reported and how often, and how old counters may be then."""
+        self._tracker.set_policy(policy, self._clock.monotonic_ns())
+        self._snapshots.set_fresh(fresh_ns)
+
     def close(self) -> None:
         self._snapshots.close()
         self._kernel.close()
@@ -175,7 +182,7 @@ class Observer:
 class EventMaker:
     """Reports to encoded events. One thread uses it."""
 
-    def __init__(self, builder: DocumentBuilder, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, builder: Documents, clock: Clock, metrics: Metrics) -> None:
         self._builder = builder
         self._clock = clock
         self._metrics = metrics
@@ -220,12 +227,22 @@ class ObserverThread:
         self._tick_ns = tick_ns
         self._clock = clock
         self._metrics = metrics
+        self._changes: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stopping = threading.Event()
         self.first_poll_done = threading.Event()
+        self.heartbeat = Heartbeat(clock.monotonic_ns())
 
     def stop(self) -> None:
         """End `run` after one last poll, from any thread. Returns at once."""
         self._stopping.set()
+
+    def set_poll_interval(self, interval_ns: int) -> None:
+        """From the next poll on, from any thread."""
+        self._poll_interval_ns = interval_ns
+
+    def adjust(self, change: Callable[[], None]) -> None:
+        """Have this thread call it before its next look, from any thread."""
+        self._changes.put(change)
 
     def run(self) -> None:
         due_ns = self._clock.monotonic_ns()
@@ -250,9 +267,13 @@ class ObserverThread:
 
     def _turn(self, look: Callable[[], Iterator[Report]]) -> None:
         try:
+            while not self._changes.empty():
+                self._changes.get()()
             events = self._events.make(look(), self._observer.host_netns)
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
+                self.heartbeat.beat(self._clock.monotonic_ns())
+            self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")

@@ -35,15 +35,20 @@ _EXTRAS = {"confluent_kafka": "kafka", "redis": "redis"}
 
 def build_outputs(settings: Settings, clock: Clock, metrics: Metrics) -> dict[str, Output]:
     """The outputs that are on, by name, none of them opened. Raises ConfigError."""
+    context = output_context(settings, clock, metrics)
+    return {name: _build(name, config, context) for name, config in settings.outputs.items()}
+
+
+def output_context(settings: Settings, clock: Clock, metrics: Metrics) -> OutputContext:
     hostname = socket.gethostname()
-    context = OutputContext(
+    return OutputContext(
         clock=clock,
         metrics=metrics,
         name=settings.name or hostname,
         hostname=hostname,
         version=connbeat.__version__,
+        schema=settings.schema,
     )
-    return {name: _build(name, config, context) for name, config in settings.outputs.items()}
 
 
 def _build(name: str, config: OutputConfig, context: OutputContext) -> Output:

@@ -18,13 +18,15 @@ class Queues(msgspec.Struct, frozen=True):
     """Where events go in, and each output's place, in the order the outputs were named in.
 
     `open` comes before anything else and raises `Permanent` if events can never be kept there.
-    `close` comes last: what is on disk stays for the next start.
+    `close` comes last: what is on disk stays for the next start. `trouble` says why the disk takes
+    nothing now, "" if it does or there is none; any thread may ask.
     """
 
     intake: Intake
     places: tuple[Queue, ...]
     open: Callable[[], None]
     close: Callable[[], None]
+    trouble: Callable[[], str]
 
 
 def build_queues(
@@ -38,7 +40,7 @@ def build_queues(
         MemoryQueue(output, metrics, clock, max_events=config.events, max_bytes=config.max_bytes)
         for output in outputs
     )
-    return Queues(FanOut(queues), queues, _nothing, _nothing)
+    return Queues(FanOut(queues), queues, _nothing, _nothing, str)
 
 
 def flushing(settings: Settings) -> tuple[int, float]:
@@ -75,7 +77,8 @@ def _on_disk(settings: Settings, outputs: Sequence[str], clock: Clock, metrics: 
         metrics=metrics,
         clock=clock,
     )
-    return Queues(queue, tuple(map(queue.place, outputs)), queue.start, queue.close)
+    places = tuple(map(queue.place, outputs))
+    return Queues(queue, places, queue.start, queue.close, lambda: queue.trouble)
 
 
 def _nothing() -> None:

@@ -14,19 +14,21 @@ from types import FrameType
 
 import connbeat
 from connbeat.agent.build import Agent
+from connbeat.agent.monitor import Monitor, build_vitals
+from connbeat.agent.reloader import Reloader
+from connbeat.agent.service import Service
 from connbeat.agent.sight import read_sight
 from connbeat.agent.signals import Wake, leave_at_once
 from connbeat.capture.advice import lacks
 from connbeat.capture.ladder import Rung
 from connbeat.clock import Clock
-from connbeat.config.schema import Settings
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.errors import Permanent
 from connbeat.linux.malloc import return_large_blocks
 from connbeat.linux.rlimits import raise_descriptor_limit
 from connbeat.telemetry.changes import MetricsLog
 from connbeat.telemetry.metrics import Metric
-from connbeat.telemetry.self_usage import SelfUsage
+from connbeat.telemetry.systemd import find_notifier
 
 log = logging.getLogger(__name__)
 
@@ -42,31 +44,45 @@ class Supervisor:
     """Runs an agent in the calling thread, which must be the main one: signals arrive there."""
 
     def __init__(
-        self, agent: Agent, settings: Settings, environ: Mapping[str, str], clock: Clock
+        self, agent: Agent, reloader: Reloader, environ: Mapping[str, str], clock: Clock
     ) -> None:
         self._agent = agent
-        self._settings = settings
+        self._reloader = reloader
         self._environ = environ
         self._clock = clock
         self._wake = Wake()
         self._is_stopping = False
-        self._must_reopen = False
+        self._must_reload = False
+        self._has_signal = False
         self._exit_code = 0
         self._engine_name = ""
         self._capture = threading.Thread(target=self._observe, name="capture", daemon=True)
+        self._service = Service(
+            find_notifier(environ, os.getpid()),
+            agent.observer_thread.heartbeat,
+            agent.metrics,
+            clock,
+        )
+        self._vitals = build_vitals(agent, clock)
+        self._monitor = Monitor(agent, reloader.settings, self._vitals, clock)
 
     def run(self) -> int:
         """Until a signal, or until nothing is left to deliver to. Returns the exit code."""
         started_ns = self._clock.monotonic_ns()
         self._take_signals()
         _calm_collector()
-        log.info("connbeat starts. version=%s pid=%d", connbeat.__version__, os.getpid())
+        log.info("Setup Beat: connbeat. version=%s pid=%d", connbeat.__version__, os.getpid())
         return_large_blocks()
         raise_descriptor_limit()
-        if not self._open_queues() or not self._start_outputs():
+        if not self._open_monitor():
             return 1
+        if not self._open_queues() or not self._start_outputs():
+            self._monitor.close()
+            return 1
+        self._monitor.start()
         self._start_docker()
         self._capture.start()
+        log.info("connbeat start running.")
         metrics_log = MetricsLog(self._agent.metrics)
         try:
             self._watch(metrics_log)
@@ -82,12 +98,20 @@ class Supervisor:
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            self._must_reopen = True
+            self._must_reload = True
         elif self._is_stopping:
             leave_at_once()
         else:
-            self._is_stopping = True
+            self._is_stopping = self._has_signal = True
         self._wake.set()
+
+    def _open_monitor(self) -> bool:
+        try:
+            self._monitor.open()
+        except Permanent as error:
+            log.error("The monitoring endpoint cannot be opened. error=%s", error)  # noqa: TRY400
+            return False
+        return True
 
     def _open_queues(self) -> bool:
         try:
@@ -141,32 +165,36 @@ class Supervisor:
             self._wake.set()
 
     def _watch(self, metrics_log: MetricsLog) -> None:
-        logging_config = self._settings.logging
-        period = logging_config.metrics_period_seconds
-        usage = SelfUsage(self._agent.metrics, self._exec_reader)
-        due_ns = self._clock.monotonic_ns() + int(period * 1e9)
+        told_ns = self._clock.monotonic_ns()
         self._tell_sight()
         while not self._is_stopping:
-            left = (due_ns - self._clock.monotonic_ns()) / 1e9
-            if self._wake.wait(left):
-                self._reopen()
+            period = self._reloader.settings.logging.metrics_period_seconds
+            left = period - (self._clock.monotonic_ns() - told_ns) / 1e9
+            is_woken = self._wake.wait(min(left, self._service.due_seconds))
+            self._service.work()
+            if is_woken:
+                self._reload()
                 continue
-            due_ns += int(period * 1e9)
+            if self._clock.monotonic_ns() - told_ns < period * 1e9:
+                continue
+            told_ns = self._clock.monotonic_ns()
             self._learn_docker_host()
-            usage.update()
-            if logging_config.metrics_enabled:
+            self._vitals.refresh()
+            self._service.tell_status()
+            if self._reloader.settings.logging.metrics_enabled:
                 metrics_log.write_changes(period)
-        usage.update()
+        self._vitals.refresh()
 
-    def _exec_reader(self) -> int:
-        return self._agent.execs.pid
-
-    def _reopen(self) -> None:
-        if self._must_reopen:
-            self._must_reopen = False
-            log.info("Reopening outputs. signal=SIGHUP")
+    def _reload(self) -> None:
+        if self._must_reload:
+            self._must_reload = False
+            log.info("Reading the configuration again, reopening outputs. signal=SIGHUP")
+            self._service.reloading()
+            new = self._reloader.reload()
             for worker in self._agent.workers:
-                worker.reopen()
+                if worker.name not in new:
+                    worker.reopen()
+            self._service.reloaded()
 
     def _tell_sight(self) -> None:
         """Where capture stands, and in one line what would show more."""
@@ -183,10 +211,13 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._is_stopping = True
-        log.info("Stopping. shutdown_timeout=%gs", self._settings.shutdown_timeout_seconds)
-        deadline_ns = self._clock.monotonic_ns() + int(
-            self._settings.shutdown_timeout_seconds * 1e9
-        )
+        if self._has_signal:
+            log.info("Received sigterm/sigint, stopping.")
+        timeout_seconds = self._reloader.settings.shutdown_timeout_seconds
+        self._monitor.stopping()
+        self._service.stopping(timeout_seconds)
+        log.info("Stopping. shutdown_timeout=%gs", timeout_seconds)
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_seconds * 1e9)
         self._agent.observer_thread.stop()
         if self._agent.observation.watcher is not None:
             self._agent.observation.watcher.stop()
@@ -204,6 +235,7 @@ class Supervisor:
                 counts.dropped,
             )
         self._agent.queues.close()
+        self._monitor.close()
         log.info(
             "Polls and reports. polls=%d reports=%d",
             self._agent.metrics.get(Metric.POLLS),

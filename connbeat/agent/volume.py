@@ -1,10 +1,10 @@
 """How much is told, as the settings say: intervals by rule, and what is summarised."""
 
 from connbeat.config.schema import Settings
-from connbeat.connections.plans import PlanPolicy, Plans, Rule
+from connbeat.connections.plans import PlanPolicy, Rule
 from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
-from connbeat.events.document import DocumentBuilder
+from connbeat.events.document import Documents
 from connbeat.model.conditions import parse_condition
 from connbeat.telemetry.metrics import Metrics
 
@@ -12,39 +12,40 @@ from connbeat.telemetry.metrics import Metrics
 _USUAL_SECONDS = 30.0
 
 
-def build_volume(
-    settings: Settings, builder: DocumentBuilder, id_prefix: str, metrics: Metrics
-) -> Volume:
-    """Rules are asked about what `builder` would say of a process and its container."""
+def plan_policy(settings: Settings) -> PlanPolicy:
+    """How often what is told."""
     config, summarise = settings.connbeat, settings.connbeat_summarise
-    interval_ns = _summary_ns(settings)
-    policy = PlanPolicy(
+    when = summarise.when if summarise.enabled else None
+    return PlanPolicy(
         interval_ns=_ns(config.aggregation_seconds),
         rules=tuple(
             Rule(parse_condition(rule.when), _ns(rule.aggregation_seconds))
             for rule in config.aggregation_rules
         ),
-        summary_ns=interval_ns if summarise.enabled else 0,
-        summarised=parse_condition(summarise.when)
-        if summarise.enabled and summarise.when is not None
-        else None,
+        summary_ns=_summary_ns(settings),
+        is_summarised=summarise.enabled,
+        summarised=None if when is None else parse_condition(when),
     )
+
+
+def build_volume(
+    settings: Settings, builder: Documents, id_prefix: str, metrics: Metrics
+) -> Volume:
+    """Rules are asked about what `builder` would say of a process and its container."""
+    summarise = settings.connbeat_summarise
     summaries = None
-    if summarise.enabled or config.cpu_budget:
-        summaries = Summaries(id_prefix, interval_ns, summarise.max_keys, metrics)
-    return Volume(Plans(policy, builder.describe), summaries)
+    if summarise.enabled or settings.connbeat.cpu_budget:
+        summaries = Summaries(id_prefix, summarise.max_keys, metrics)
+    return Volume(builder.describe, summaries)
 
 
 def shortest_interval_ns(settings: Settings) -> int:
     """The shortest time after which a connection's counters are told again."""
-    config = settings.connbeat
-    seconds = [
-        config.aggregation_seconds,
-        *(rule.aggregation_seconds for rule in config.aggregation_rules),
-    ]
-    intervals = [_ns(each) for each in seconds if each]
-    if settings.connbeat_summarise.enabled or not intervals:
-        intervals.append(_summary_ns(settings))
+    policy = plan_policy(settings)
+    intervals = [policy.interval_ns, *(rule.interval_ns for rule in policy.rules)]
+    intervals = [interval_ns for interval_ns in intervals if interval_ns]
+    if policy.is_summarised or not intervals:
+        intervals.append(policy.summary_ns)
     return min(intervals)
 
 

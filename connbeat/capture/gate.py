@@ -20,7 +20,7 @@ class Gate:
     """
 
     def __init__(self, fresh_ns: int = _DUE_NS) -> None:
-        self._fresh_ns = fresh_ns
+        self.fresh_ns = fresh_ns
         self._fingerprint: bytes | None = None
         self._dumped_ns = 0
         self._forced = 0
@@ -32,7 +32,7 @@ class Gate:
             return True
         has_changed = fingerprint is None or fingerprint != self._fingerprint
         if is_watched:
-            return has_changed and age_ns >= self._fresh_ns
+            return has_changed and age_ns >= self.fresh_ns
         return has_changed or age_ns >= _DUE_NS
 
     def force(self, dumps: int) -> None:

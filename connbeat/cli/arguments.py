@@ -1,78 +1,28 @@
 """argv to `Options`. Pure: nothing is printed, opened or left.
 
-The commands take no arguments, so every word that is no flag and no flag's value belongs to the
-command, and flags may stand on both sides of it. The flags of the Go program work as they were
-written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
+Every word that is no flag and no flag's value belongs to the command, but for the key of two
+keystore commands, so flags may stand on both sides of it. The flags of the Go program work as they
+were written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
 """
 
 import argparse
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from connbeat.cli.commands import COMMANDS, group
+from connbeat.cli.flags import FLAGS, MORE_FLAGS, PATHS, WITHOUT_MEANING, Flag, flags_of
 from connbeat.cli.options import Options, PathOverrides
 from connbeat.errors import ConfigError
 
-COMMANDS = {
-    "run": "observe, and send events to the outputs (what happens without a command)",
-    "show": "print the connections of this moment as a table",
-    "doctor": "say what can be seen here, what cannot, and what would change that",
-    "version": "print the version",
-    "test config": "check the configuration and print Config OK",
-    "test output": "try every output that is on, step by step, without sending an event",
-    "export config": "print the merged configuration, secrets masked",
-    "export schema": "print the JSON Schema of the events",
-    "export template": "print the Elasticsearch index template",
-    "export ilm-policy": "print the Elasticsearch lifecycle policy",
-    "help": "print the help of a command",
-}
-_EXAMPLES = {
-    "run": (
-        "connbeat -c connbeat.yml -e\n"
-        "  connbeat -E output.console.pretty=true -E connbeat.poll_interval=1s\n\n"
-        "Without -c, connbeat.yml of this directory is read, else /etc/connbeat/connbeat.yml;\n"
-        "without any, events go to stdout."
-    ),
-    "show": "connbeat show\n  connbeat show --json",
-    "doctor": "connbeat doctor -c connbeat.yml",
-    "version": "connbeat version",
-    "test config": "connbeat test config -c base.yml -c this-host.yml",
-    "test output": (
-        "connbeat test output -c connbeat.yml\n"
-        "  connbeat test output -E 'output.http.hosts=[https://collector/events]'\n\n"
-        "The exit code is 1 if a step of any output failed."
-    ),
-    "export config": "connbeat export config -E output.file.path=/var/log/connbeat",
-    "export schema": "connbeat export schema > event.schema.json",
-    "export template": (
-        "connbeat export template --es.version 7.17.0 > connbeat.template.json\n"
-        "  curl -X PUT -H 'Content-Type: application/json' \\\n"
-        "    --data-binary @connbeat.template.json http://es:9200/_index_template/connbeat"
-    ),
-    "export ilm-policy": "connbeat export ilm-policy -c connbeat.yml > policy.json",
-}
-_WITH_JSON = ("show", "doctor", "test output")
-_WITH_ES_VERSION = ("export template",)
 _OLD_COMMANDS = {"version": "version", "configtest": "test config"}
-_WITHOUT_MEANING = ("setup", "httpprof", "cpuprofile", "memprofile", "plugin")
-_PATHS = ("home", "config", "data", "logs")
-_SHORT_WITH_VALUE = re.compile(r"-[evN]*[cEd]")
-_LONG_WITH_VALUE = {
-    "--unknown-keys",
-    "--es.version",
-    *(f"--{name}" for name in _WITHOUT_MEANING if name != "setup"),
-    *(f"--path.{name}" for name in _PATHS),
-}
-_LONG_NAMES = {
-    *_LONG_WITH_VALUE,
-    "--strict.perms",
-    "--setup",
-    "--help",
-    "--version",
-    "--configtest",
-}
-_SWITCHES = {"-e", "-v", "-N", "--setup", "--version", "--configtest"}
+_ALL_FLAGS = (*FLAGS, *MORE_FLAGS, *WITHOUT_MEANING)
+_NAMES = {name: flag for flag in _ALL_FLAGS for name in flag.names}
+_SWITCHES = {name for name, flag in _NAMES.items() if not flag.has_value}
+_SHORT_WITH_VALUE = re.compile(r"-[evNh]*[cEd]")
+_SHORT = re.compile(r"-[evNh]*([evNh]|[cEd].*)", re.DOTALL)
+_DESCRIPTION = "Reports the metadata of every TCP connection of this host and its containers."
 
 
 class HelpWanted(Exception):  # noqa: N818  no error: what was asked for
@@ -82,15 +32,17 @@ class HelpWanted(Exception):  # noqa: N818  no error: what was asked for
 def parse_arguments(argv: Sequence[str]) -> Options:
     """Raises ConfigError, one line, and HelpWanted."""
     words, flags = _split(argv)
-    wants_help = words[:1] == ["help"]
-    command = _command(words[1:] if wants_help else words)
-    parser = _parser(command)
-    if wants_help:
-        raise HelpWanted(_help(parser, words[1:]))
-    given = vars(parser.parse_args(flags))
-    if given["help"]:
-        raise HelpWanted(_help(parser, words))
-    return _options(command, given)
+    is_help_command = words[:1] == ["help"]
+    words = words[1:] if is_help_command else words
+    if is_help_command or "-h" in flags or "--help" in flags:
+        raise HelpWanted(_help(words))
+    command, key = _command_and_key(words)
+    given, left = _parser(command).parse_known_args(flags)
+    if left:
+        raise _fault(command, f"there is no flag {left[0]} here{_who_has(left[0])}")
+    if COMMANDS[command].argument == "KEY" and not key:
+        raise ConfigError((f"connbeat {command}: expected connbeat {command} KEY",))
+    return _options(command, vars(given))._replace(key=key)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -104,7 +56,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             continue
         flag = _modern(argument)
         flags += [flag] if flag else []
-        if _SHORT_WITH_VALUE.fullmatch(flag) or flag in _LONG_WITH_VALUE:
+        if _SHORT_WITH_VALUE.fullmatch(flag) or (flag in _NAMES and _NAMES[flag].has_value):
             flags += [value for value in (next(rest, None),) if value is not None]
     return words, flags
 
@@ -112,10 +64,11 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def _modern(argument: str) -> str:
     """A flag as argparse knows it, "" for one that Go's `=false` switches off."""
     name, equals, value = argument.partition("=")
-    if f"-{name}" in _LONG_NAMES:
+    if len(name) > 2 and f"-{name}" in _NAMES:
         name = f"-{name}"
-    elif re.fullmatch(r"--[cEevdN]", name):
+    elif len(name) == 3 and name[1:] in _NAMES:
         name = name[1:]
+    _refuse_unknown(name)
     if name == "--strict.perms" and not equals:
         return "--strict.perms=true"
     if name in _SWITCHES and equals and value in ("true", "false"):
@@ -123,19 +76,51 @@ def _modern(argument: str) -> str:
     return f"{name}{equals}{value}"
 
 
+def _command_and_key(words: list[str]) -> tuple[str, str]:
+    before = " ".join(words[:-1])
+    if before in COMMANDS and COMMANDS[before].argument == "KEY":
+        return before, words[-1]
+    return _command(words), ""
+
+
+def _refuse_unknown(name: str) -> None:
+    """Before the words are looked at: the value of a misspelt flag looks like a command."""
+    if name in _NAMES:
+        return
+    is_short = bool(_SHORT.fullmatch(name))
+    long_names = [known for known in _NAMES if known.startswith("--")]
+    wanted = name if name.startswith("--") else f"-{name}"
+    # -cx.yml is -c with a value, and -configtset is most probably not; -ex is like nothing.
+    cutoff = 0.85 if is_short or len(name) < 4 else 0.6
+    near = difflib.get_close_matches(wanted, long_names, n=1, cutoff=cutoff)
+    if is_short and not near:
+        return
+    hint = f"did you mean {near[0]}?" if near else "connbeat --help lists the flags"
+    raise ConfigError((f"connbeat: there is no flag {name}, {hint}",))
+
+
+def _who_has(flag: str) -> str:
+    """Of a flag that other commands have, which."""
+    name = flag.partition("=")[0]
+    have = [command for command in COMMANDS if name in COMMANDS[command].flags]
+    return f"; it is of {', '.join(have)}" if have else ""
+
+
 def _command(words: list[str]) -> str:
     command = " ".join(words) or "run"
     if command in COMMANDS:
         return command
-    below = [
-        name.removeprefix(f"{command} ") for name in COMMANDS if name.startswith(command + " ")
-    ]
-    if below:
-        expected = " or ".join(f"connbeat {command} {name}" for name in below)
+    if group(command):
+        expected = " or ".join(f"connbeat {name}" for name in group(command))
         raise ConfigError((f"connbeat {command}: expected {expected}",))
-    near = difflib.get_close_matches(command, COMMANDS, n=1)
+    groups = {name.partition(" ")[0] for name in COMMANDS}
+    near = difflib.get_close_matches(command, [*COMMANDS, *sorted(groups)], n=1)
     hint = f"did you mean {near[0]}?" if near else "connbeat help lists the commands"
     raise ConfigError((f"connbeat: there is no command {command!r}, {hint}",))
+
+
+def _fault(command: str, text: str) -> ConfigError:
+    return ConfigError((f"connbeat {command}: {text}; see connbeat {command} --help",))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,64 +133,64 @@ class _Parser(argparse.ArgumentParser):
 def _parser(command: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"connbeat {command}",
-        usage=f"connbeat {command} [flags]",
         add_help=False,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=f"{COMMANDS[command][0].upper()}{COMMANDS[command][1:]}.",
     )
-    if command in _EXAMPLES:
-        parser.epilog = f"examples:\n  {_EXAMPLES[command]}"
-    _add_flags(parser)
-    if command in _WITH_JSON:
-        parser.add_argument("--json", action="store_true", help="print JSON, for machines")
-    if command in _WITH_ES_VERSION:
-        parser.add_argument(
-            "--es.version", metavar="VERSION", help="of Elasticsearch, such as 7.17.0"
-        )
+    for flag in (*flags_of(COMMANDS[command].flags), *WITHOUT_MEANING):
+        _add_flag(parser, flag)
     return parser
 
 
-def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "-c", action="append", metavar="FILE", help="configuration file; repeatable, later ones win"
+def _add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
+    text = argparse.SUPPRESS if flag in WITHOUT_MEANING else flag.text
+    if not flag.has_value:
+        parser.add_argument(*flag.names, action="store_true", help=text)
+        return
+    if flag.default:
+        text += f" (default: {flag.default})"
+    parser.add_argument(
+        *flag.names,
+        action="append" if flag.is_repeatable else "store",
+        metavar=flag.metavar or None,
+        choices=flag.choices or None,
+        default=flag.default or None,
+        help=text,
     )
-    add("-E", action="append", metavar="KEY=VALUE", help="one setting; repeatable, wins over files")
-    add("-e", action="store_true", help="log to stderr, as it does anyway")
-    add("-v", action="store_true", help="log at level info at least")
-    add("-d", action="append", metavar="SELECTORS", help="debug log of these parts, * for all")
-    add("-N", action="store_true", help="dry run: count events, send none")
-    add("--unknown-keys", choices=("error", "warn"), default="error", help="default: error")
-    for name in _PATHS:
-        add(f"--path.{name}", metavar="DIR", help=f"the setting path.{name}")
-    add(
-        "--strict.perms",
-        choices=("true", "false"),
-        default="true",
-        help="refuse configuration files that others may write (default: true)",
-    )
-    add("-h", "--help", action="store_true", help="print this")
-    add("--version", action="store_true", help="the command version")
-    add("--configtest", action="store_true", help="the command test config")
-    for name in _WITHOUT_MEANING:
-        action: dict[str, Any] = {"action": "store_true"} if name == "setup" else {}
-        add(f"--{name}", help=argparse.SUPPRESS, **action)
 
 
-def _help(parser: argparse.ArgumentParser, words: list[str]) -> str:
-    if words:
-        return parser.format_help()
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
-    parser.usage = "connbeat [command] [flags]"
-    parser.description = (
-        "Reports the metadata of every TCP connection of this host and its containers.\n\n"
-        "commands:\n" + "\n".join(lines)
-    )
+# ---------------------------------------------------------------------- help
+def _help(words: list[str]) -> str:
+    """Of everything, of the commands that begin with a word, or of one command."""
+    name = " ".join(words)
+    if not words:
+        return _help_of_many("connbeat [command]", _DESCRIPTION, COMMANDS, _parser("run"))
+    if group(name):
+        text = f"One of {len(group(name))} commands; connbeat help {name} NAME tells of each."
+        return _help_of_many(f"connbeat {name} NAME", text, group(name), _parser(group(name)[0]))
+    command = COMMANDS[_command(words)]
+    parser = _parser(name)
+    parser.usage = f"{command.usage(name)} [flags]"
+    parser.description = f"{command.text[0].upper()}{command.text[1:]}."
+    parser.epilog = "\n".join(["examples:", *(f"  {line}" for line in command.examples)])
+    parser.epilog += f"\n\n{command.note}" if command.note else ""
     return parser.format_help()
 
 
+def _help_of_many(
+    usage: str, text: str, names: Iterable[str], parser: argparse.ArgumentParser
+) -> str:
+    names = tuple(names)
+    width = max(map(len, names))
+    lines = [f"  {name:{width}}  {COMMANDS[name].text}" for name in names]
+    examples = [f"  {COMMANDS[name].examples[0]}" for name in names]
+    parser.usage = f"{usage} [flags]"
+    parser.description = f"{text}\n\ncommands:\n" + "\n".join(lines)
+    parser.epilog = "\n".join(["examples:", *examples])
+    return parser.format_help()
+
+
+# ---------------------------------------------------------------------- options
 def _options(command: str, given: dict[str, Any]) -> Options:
     for old, replacement in _OLD_COMMANDS.items():
         command = replacement if given[old] else command
@@ -218,12 +203,18 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         verbose=given["v"],
         debug_selectors=tuple(name for part in selectors if (name := part.strip())),
         dry_run=given["N"],
+        environment=given["environment"],
         unknown_keys=given["unknown_keys"],
         strict_permissions=given["strict.perms"] == "true",
-        paths=PathOverrides(*(given[f"path.{name}"] for name in _PATHS)),
+        paths=PathOverrides(*(given[f"path.{name}"] for name in PATHS)),
         as_json=given.get("json", False),
         es_version=given.get("es.version") or "",
+        force=given.get("force", False),
+        from_stdin=given.get("stdin", False),
+        ready=given.get("ready", False),
         warnings=tuple(
-            f"-{name} has no meaning in this version" for name in _WITHOUT_MEANING if given[name]
+            f"-{name} has no meaning in this version: {flag.text}"
+            for flag in WITHOUT_MEANING
+            if given[name := flag.names[0].lstrip("-")]
         ),
     )

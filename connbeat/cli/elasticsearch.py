@@ -12,6 +12,7 @@ from typing import Any
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.errors import ConfigError
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.policy import read_policy
 from connbeat.outputs.elasticsearch.template import (
@@ -25,20 +26,22 @@ _DEFAULT_VERSION = "8.19.0"
 
 
 def run(options: Options) -> int:
-    config = load_settings(options).outputs.get("elasticsearch")
+    settings = load_settings(options)
+    config = settings.outputs.get("elasticsearch")
     if not isinstance(config, ElasticsearchConfig):
         config = ElasticsearchConfig()
     if options.command == "export template":
-        document = _template(config, _version(options.es_version or _DEFAULT_VERSION))
+        version = _version(options.es_version or _DEFAULT_VERSION)
+        document = _template(config.in_schema(settings.schema), settings.schema, version)
     else:
         document = _policy(config)
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0
 
 
-def _template(config: ElasticsearchConfig, version: Version) -> dict[str, Any]:
+def _template(config: ElasticsearchConfig, schema: SchemaName, version: Version) -> dict[str, Any]:
     policy = config.ilm_policy_name if config.wants_policy else ""
-    return index_template(config.template_wish(policy=policy), version)
+    return index_template(config.template_wish(policy=policy, schema=schema), version)
 
 
 def _policy(config: ElasticsearchConfig) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The front of the command line: one command is found, its module imported, its exit code given.
 
-0 is success, 1 a failure, 2 a wrong command line or configuration. What is wrong goes to stderr,
-one line each.
+`exit_codes` says what they mean. What is wrong goes to stderr, one line each.
 """
 
 import importlib
@@ -10,24 +9,33 @@ import sys
 from collections.abc import Sequence
 
 from connbeat.cli.arguments import HelpWanted, parse_arguments
+from connbeat.cli.exit_codes import FAILURE, INTERRUPTED, OK, USAGE
 from connbeat.errors import ConfigError, ConnbeatError
 
-_OK = 0
-_FAILURE = 1
-_USAGE = 2
-_INTERRUPTED = 130
 # Only the module of the command that was asked for is imported: `version` needs no YAML.
 _MODULES = {
     "run": "connbeat.cli.run",
     "show": "connbeat.cli.show",
     "doctor": "connbeat.cli.doctor",
+    "setup": "connbeat.cli.setup",
+    "health": "connbeat.cli.health",
     "version": "connbeat.cli.version",
     "test config": "connbeat.cli.testing",
     "test output": "connbeat.cli.outputs",
     "export config": "connbeat.cli.export",
+    "export config-schema": "connbeat.cli.export",
     "export schema": "connbeat.cli.export",
+    "export fields": "connbeat.cli.export",
     "export template": "connbeat.cli.elasticsearch",
     "export ilm-policy": "connbeat.cli.elasticsearch",
+    "keystore create": "connbeat.cli.keystore",
+    "keystore add": "connbeat.cli.keystore",
+    "keystore list": "connbeat.cli.keystore",
+    "keystore remove": "connbeat.cli.keystore",
+    "export man": "connbeat.cli.man",
+    "completion bash": "connbeat.cli.completion",
+    "completion zsh": "connbeat.cli.completion",
+    "completion fish": "connbeat.cli.completion",
 }
 
 
@@ -39,15 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except ConfigError as error:
         _complain(*error.faults)
-        return _USAGE
+        return USAGE
     except ConnbeatError as error:
         _complain(f"connbeat: {error}")
-        return _FAILURE
+        return FAILURE
     except BrokenPipeError:
         _close_stdout()
-        return _FAILURE
+        return FAILURE
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     return code
 
 
@@ -56,7 +64,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         options = parse_arguments(argv)
     except HelpWanted as wanted:
         sys.stdout.write(str(wanted))
-        return _OK
+        return OK
     _complain(*(f"warning: {text}" for text in options.warnings))
     run = importlib.import_module(_MODULES[options.command]).run
     return int(run(options))

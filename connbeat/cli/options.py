@@ -6,6 +6,7 @@ A NamedTuple, because `connbeat --version` shall not pay for msgspec.
 from typing import Literal, NamedTuple
 
 UnknownKeys = Literal["error", "warn"]
+Environment = Literal["default", "systemd", "container"]
 
 
 class PathOverrides(NamedTuple):
@@ -31,9 +32,14 @@ class Options(NamedTuple):
     verbose: bool = False  # -v: at least level info
     debug_selectors: tuple[str, ...] = ()  # -d: level debug, for these selectors
     dry_run: bool = False  # -N: count events, send none
+    environment: Environment = "default"  # --environment: what runs the agent
     unknown_keys: UnknownKeys = "error"  # --unknown-keys
     strict_permissions: bool = True  # --strict.perms
     paths: PathOverrides = PathOverrides()
     as_json: bool = False  # --json, of the commands that print for people
     es_version: str = ""  # --es.version, of `export template`
+    key: str = ""  # the word after `keystore add` and `keystore remove`
+    force: bool = False  # --force, of `keystore create` and `keystore add`
+    from_stdin: bool = False  # --stdin, of `keystore add`
+    ready: bool = False  # --ready, of `health`
     warnings: tuple[str, ...] = ()  # flags that were accepted and do nothing

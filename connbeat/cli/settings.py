@@ -13,33 +13,48 @@ from connbeat.config.schema import LoggingConfig, Settings
 
 def load_settings(options: Options, environment: Mapping[str, str] = os.environ) -> Settings:
     """Reads the files and prints warnings to stderr. Raises ConfigError with every fault."""
-    settings = load_configuration(options, environment).settings
-    logging = with_log_flags(settings.logging, options)
-    if not logging.to_stderr:
-        sys.stderr.write("warning: logging.to_stderr: there are no log files; it stays on stderr\n")
-    return msgspec.structs.replace(settings, logging=logging)
+    settings, warnings = read_settings(options, environment)
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return settings
+
+
+def read_settings(
+    options: Options, environment: Mapping[str, str]
+) -> tuple[Settings, tuple[str, ...]]:
+    """The same, printing nothing: settings and warnings."""
+    loaded = load(sources_of(options), environment)
+    logging = with_log_flags(loaded.settings.logging, options)
+    warnings = loaded.warnings
+    if (logging.to_stderr, logging.to_files, logging.to_syslog) == (False, False, False):
+        warnings += ("logging: it goes nowhere; to_stderr: true would show it",)
+    return msgspec.structs.replace(loaded.settings, logging=logging), warnings
 
 
 def load_configuration(options: Options, environment: Mapping[str, str]) -> Loaded:
-    """The same with what it came from, and without the log flags."""
+    """With what it came from, and without the log flags. Prints warnings to stderr."""
+    loaded = load(sources_of(options), environment)
+    for warning in loaded.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    return loaded
+
+
+def sources_of(options: Options) -> Sources:
+    """What the command line says about the configuration."""
     paths = options.paths._asdict()
-    sources = Sources(
+    return Sources(
         files=options.config_files,
         overrides=options.overrides,
         paths={f"path.{name}": path for name, path in paths.items() if path is not None},
         are_unknown_keys_faults=options.unknown_keys == "error",
         has_strict_permissions=options.strict_permissions,
     )
-    loaded = load(sources, environment)
-    for warning in loaded.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
-    return loaded
 
 
 def with_log_flags(logging: LoggingConfig, options: Options) -> LoggingConfig:
     """The logging section as `-e`, `-v` and `-d` change it."""
     if options.log_to_stderr:
-        logging = msgspec.structs.replace(logging, to_stderr=True)
+        logging = msgspec.structs.replace(logging, to_stderr=True, to_syslog=False, to_files=False)
     if options.verbose and logging.level != "debug":
         logging = msgspec.structs.replace(logging, level="info")
     if options.debug_selectors:

@@ -5,6 +5,7 @@ from typing import Any
 from connbeat.config.faults import Findings
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Boolean, Mismatch, TextList
+from connbeat.config.masking import describe
 from connbeat.config.option import Option, Status
 from connbeat.config.options import (
     BUILT_OUTPUTS,
@@ -18,6 +19,9 @@ from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
+    KeystoreConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -25,7 +29,7 @@ from connbeat.config.schema import (
     Settings,
     SummariseConfig,
 )
-from connbeat.config.tree import Node, Place, describe, find
+from connbeat.config.tree import Node, Place, find
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -60,7 +64,8 @@ class _Checker:
             for key, child in node.value.items():
                 self.walk(child, f"{path}.{key}" if path else key)
         elif node.value is not None:
-            text = f"found {describe(node)}, expected a section with keys such as {_sample(path)}"
+            found = describe(node, path)
+            text = f"found {found}, expected a section with keys such as {_sample(path)}"
             self._findings.fault(node.place, path, text)
 
     def _unknown(self, path: str, node: Node) -> None:
@@ -93,7 +98,7 @@ class _Checker:
             self._mismatch(key, node, mismatch)
             return
         if isinstance(option.kind, TextList) and node.is_scalar and not node.is_expanded:
-            text = f"found {describe(node)}, taken as a list of one; [{node.text}] says it clearly"
+            text = f"found {describe(node, key)}, taken as a list of one; [...] around it says so"
             self._findings.warn(node.place, key, text)
         self._values[section_of(option)][attribute_of(option)] = value
 
@@ -103,7 +108,7 @@ class _Checker:
             place = node.place if inside is None else inside.place
             self._findings.fault(place, f"{key}.{path}" if path else key, text)
         if not mismatch.faults:
-            text = f"found {describe(node)}, expected {mismatch}"
+            text = f"found {describe(node, key)}, expected {mismatch}"
             self._findings.fault(node.place, key, text)
 
     def _not_used(self, option: Option, node: Node) -> None:
@@ -215,8 +220,15 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
+            logging_files=self._log_files(),
+            http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
+            keystore=KeystoreConfig(**values["keystore"]),
         )
+
+    def _log_files(self) -> LogFilesConfig | None:
+        values = self._values["logging.files"]
+        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

@@ -13,7 +13,8 @@ import yaml
 
 from connbeat.config.faults import Findings
 from connbeat.config.joining import Entry, join_entries
-from connbeat.config.tree import Node, Place, broken_node, describe, plain_node
+from connbeat.config.masking import is_secret_name
+from connbeat.config.tree import Node, Place, broken_node, plain_node
 
 # Written in C where the wheel has libyaml: 20 times as fast, and the same syntax.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,8 +38,10 @@ def parse_document(text: str, source: str, findings: Findings) -> Node:
     if node is None or node.value is None:
         return Node({}, top)
     if not isinstance(node.value, dict):
+        # What it says is not shown: it may be keys and values of another syntax, secrets as well.
+        found = "a text" if node.is_scalar else "a list"
         expected = "expected keys and values such as connbeat.aggregation: 30s"
-        findings.fault(node.place, "", f"found {describe(node)}, {expected}")
+        findings.fault(node.place, "", f"found {found}, {expected}")
         return Node({}, top)
     return node
 
@@ -122,7 +125,8 @@ class _Composer:
 
     def _alias(self, event: _Event, path: str) -> Node:
         if event.anchor not in self._anchors:
-            text = f"found *{event.anchor}, expected the name of an anchor (&name) above it"
+            name = "name" if is_secret_name(path) else event.anchor  # `password: *s3cret`
+            text = f"found *{name}, expected the name of an anchor (&name) above it"
             self._findings.fault(self._at(event), path, text)
             return broken_node(self._at(event))
         node, nodes = self._anchors[event.anchor]
@@ -181,8 +185,8 @@ class _Composer:
         """Whether the node has this tag or none; another is a fault."""
         if event.tag in (None, _TAG_PREFIX + name):
             return True
-        shown = str(event.tag).replace(_TAG_PREFIX, "!!")
-        text = f"found the tag {shown}, expected a plain value"
+        shown = "" if is_secret_name(path) else str(event.tag).replace(_TAG_PREFIX, "!!")
+        text = f"found the tag {shown or '!'}, expected a plain value"
         self._findings.fault(self._at(event), path, text)
         return False
 

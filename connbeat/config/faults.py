@@ -32,6 +32,10 @@ class Findings:
         self._warnings.append(_Finding(place, key, text))
 
     @property
+    def has_faults(self) -> bool:
+        return bool(self._faults)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return _in_order(self._warnings)
 

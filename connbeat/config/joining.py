@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connbeat.config.faults import Findings
-from connbeat.config.tree import Node, Place, merged, nested
+from connbeat.config.tree import Node, Place, nested
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -69,7 +69,21 @@ def _with_merge_keys(
         children = entry.value.value
         for other in children if isinstance(children, tuple) else (entry.value,):
             if isinstance(other.value, dict):
-                section = merged(other, section)
+                section = _filled(section, other)
             else:
                 findings.fault(entry.place, path, "<< expects a section or a list of sections")
     return section
+
+
+def _filled(section: Node, other: Node) -> Node:
+    """The section with what only `other` has; a list that both have is the section's own."""
+    if not isinstance(other.value, dict):
+        return section
+    if section.value is None:
+        return other
+    if not isinstance(section.value, dict):
+        return section
+    both = {**other.value, **section.value}
+    for key in other.value.keys() & section.value.keys():
+        both[key] = _filled(section.value[key], other.value[key])
+    return Node(both, section.place)

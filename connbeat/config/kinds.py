@@ -7,7 +7,7 @@ good a number as `30`.
 import re
 from typing import Protocol
 
-from connbeat.config.tree import Node, Scalar, plain_scalar, to_plain
+from connbeat.config.tree import Node, Scalar, list_items, plain_scalar, to_plain
 
 _DURATION_UNITS = {
     "ns": 1e-9,
@@ -101,13 +101,13 @@ class Integer:
     name = "number"
 
     def __init__(self, low: int, high: int) -> None:
-        self._low = low
-        self._high = high
+        self.low = low
+        self.high = high
 
     def parse(self, node: Node) -> int:
-        expected = f"a whole number from {self._low} to {self._high}"
+        expected = f"a whole number from {self.low} to {self.high}"
         value = _scalar(node, expected)
-        if type(value) is not int or not self._low <= value <= self._high:
+        if type(value) is not int or not self.low <= value <= self.high:
             raise Mismatch(expected)
         return value
 
@@ -206,7 +206,7 @@ class Text:
     name = "text"
 
     def parse(self, node: Node) -> str:
-        if not node.is_scalar:
+        if not node.has_text:
             raise Mismatch("a text")
         return node.text
 
@@ -249,16 +249,16 @@ class TextList:
     name = "list"
 
     def parse(self, node: Node) -> tuple[str, ...]:
-        if isinstance(node.value, tuple):
-            return tuple(self._item(item) for item in node.value if not item.is_broken)
+        items = list_items(node)
+        if items is not None:
+            return tuple(self._item(item) for item in items if not item.is_broken)
         if isinstance(node.value, dict):
             raise Mismatch("a list such as [a, b]")
-        if node.is_expanded:
-            return tuple(item for part in node.text.split(",") if (item := part.strip()))
-        return (node.text,)
+        text = node.text.strip() if node.is_expanded else node.text
+        return (text,) if text else ()
 
     def _item(self, node: Node) -> str:
-        if not node.is_scalar or node.value is None:
+        if not node.has_text or node.value is None:
             raise Mismatch("a list of texts such as [a, b]")
         return node.text
 

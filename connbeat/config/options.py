@@ -7,12 +7,14 @@ found by key: `queue.mem.flush.timeout` is `QueueMemConfig.flush_timeout_seconds
 
 import msgspec
 
+from connbeat.config.http_kinds import ListenHost
 from connbeat.config.kinds import (
     Boolean,
     BooleanOrAuto,
     Choice,
     Duration,
     Fields,
+    FileName,
     Integer,
     Permissions,
     Size,
@@ -25,6 +27,9 @@ from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sec
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
+    HttpConfig,
+    KeystoreConfig,
+    LogFilesConfig,
     LoggingConfig,
     PathConfig,
     QueueDiskConfig,
@@ -42,7 +47,10 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "queue.mem": QueueMemConfig,
     "queue.disk": QueueDiskConfig,
     "logging": LoggingConfig,
+    "logging.files": LogFilesConfig,
+    "http": HttpConfig,
     "path": PathConfig,
+    "keystore": KeystoreConfig,
 }
 BUILT_OUTPUTS = tuple(OUTPUTS)
 
@@ -55,7 +63,28 @@ _USED = (
     Option("tags", _LIST, "Added to every event as `tags`."),
     Option("fields", Fields(), "Added to every event as `fields`; keys and values are yours."),
     Option("fields_under_root", _BOOLEAN, "`fields` at the top of the event instead of below it."),
+    Option(
+        "schema",
+        Choice("connbeat", "ecs"),
+        "The names of the events' fields: `connbeat`, or `ecs` for Elastic Common Schema.",
+    ),
     Option("shutdown_timeout", Duration(), "How long a stop may wait for the outputs."),
+    Option(
+        "max_procs",
+        Integer(0, 4096),
+        "Run on so many processors only, those with the highest numbers; 0: on all.",
+    ),
+    Option(
+        "nice",
+        Integer(-20, 19),
+        "The agent's priority, from -20 (high, needs rights) to 19; unset: unchanged. With a low "
+        "one, more processes of a busy host end before they were read.",
+    ),
+    Option(
+        "timestamp.precision",
+        Choice("millisecond", "microsecond", "nanosecond"),
+        "Of the times in events: `millisecond`, `microsecond` or `nanosecond`.",
+    ),
     Option(
         "connbeat.expose_process_info",
         _BOOLEAN,
@@ -226,17 +255,55 @@ _USED = (
     Option(
         "logging.to_stderr",
         _BOOLEAN,
-        "The log goes to stderr. There is no other place yet: `false` is only warned of.",
+        "Log to stderr; by default if the log goes nowhere else. `-e`: there and nowhere else.",
     ),
+    Option("logging.to_syslog", _BOOLEAN, "Log to the syslog of this machine, `/dev/log`."),
+    Option(
+        "logging.to_files",
+        _BOOLEAN,
+        "Log to files; by default if `logging.files` has any key, or `logging.to_stderr` is off.",
+    ),
+    Option("logging.json", _BOOLEAN, "A line of the log is a JSON object, as in newer Beats."),
+    Option("logging.files.path", _TEXT, "Their directory; `${path.logs}` by default."),
+    Option("logging.files.name", FileName(), "The newest file; older ones get `.1`, `.2`, ..."),
+    Option(
+        "logging.files.rotateeverybytes",
+        Size(1, 1024**4),
+        "Begin a new file when this many bytes are full.",
+    ),
+    Option("logging.files.keepfiles", Integer(2, 1024), "Files kept, the oldest goes."),
+    Option("logging.files.permissions", Permissions(), "Mode of new files."),
+    Option(
+        "logging.files.interval",
+        Duration(),
+        "Begin a new file after this time, too, counted from midnight UTC; 0: never.",
+    ),
+    Option("logging.files.rotateonstartup", _BOOLEAN, "Begin a new file at every start."),
     Option("logging.metrics.enabled", _BOOLEAN, "Log, now and then, the numbers that changed."),
     Option("logging.metrics.period", Duration(low=1.0), "How often."),
-    Option("path.home", _TEXT, "Base of the other paths; the working directory by default."),
+    Option("http.enabled", _BOOLEAN, "Serve the agent's own numbers and its health."),
+    Option(
+        "http.host",
+        ListenHost(),
+        "Where: a name or an address, or `unix:///path`. Whoever reaches it may read.",
+    ),
+    Option("http.port", Integer(1, 65_535), "Its port."),
+    Option(
+        "path.home",
+        _TEXT,
+        "Base of the other paths; the working directory by default. With a file of `/etc/connbeat`"
+        " the defaults are `/etc/connbeat`, `/var/lib/connbeat` and `/var/log/connbeat`.",
+    ),
     Option("path.config", _TEXT, "Where configuration files are; `${path.home}` by default."),
     Option("path.data", _TEXT, "What the agent keeps; `${path.home}/data` by default."),
     Option("path.logs", _TEXT, "Log files; `${path.home}/logs` by default."),
+    Option(
+        "keystore.path",
+        _TEXT,
+        "The file with the secrets; `${path.data}/connbeat.keystore` by default.",
+    ),
 )
 
-_LOG_FILES = "The log goes to stderr."
 _OTHERS = (
     *known(Status.REFUSED, "Events are reported as they are.", "", "processors"),
     *known(
@@ -245,17 +312,11 @@ _OTHERS = (
         "queue.disk.",
         "segment_size read_ahead use_compression",
     ),
-    *known(Status.IGNORED, "There is no monitoring endpoint.", "http.", "enabled host port pprof"),
-    *known(Status.IGNORED, _LOG_FILES, "logging.", "to_files to_syslog"),
-    *known(
-        Status.IGNORED,
-        _LOG_FILES,
-        "logging.files.",
-        "path name rotateeverybytes keepfiles permissions interval rotateonstartup",
-    ),
+    *known(Status.OBSOLETE, "There is no profiler of Go programs.", "http.", "pprof"),
+    *known(Status.OBSOLETE, "Named pipes are of Windows.", "http.", "named_pipe"),
+    *known(Status.OBSOLETE, "It was for Windows.", "logging.", "to_eventlog"),
     *SETUP,
     *known(Status.OBSOLETE, "queue.mem.events is the limit.", "", "queue_size bulk_queue_size"),
-    *known(Status.OBSOLETE, "The agent uses one core.", "", "max_procs"),
     *known(
         Status.OBSOLETE, "There is no topology map.", "", "refresh_topology_freq topology_expire"
     ),

@@ -61,7 +61,7 @@ class TextMap:
         for key, leaf in leaves(node):
             if leaf.is_broken:
                 continue
-            if not leaf.is_scalar:
+            if not leaf.has_text:
                 raise Mismatch(expected)
             yield key, leaf.text
 

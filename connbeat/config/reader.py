@@ -40,6 +40,11 @@ def working_directory() -> str:
         return "/"
 
 
+def is_the_systems(path: Path) -> bool:
+    """Whether a file is of the machine's own configuration, however it was named."""
+    return Path(working_directory(), path).parent == SYSTEM_FILE.parent
+
+
 def _exists(path: Path) -> bool:
     """Also true of what cannot be looked at: reading it says why."""
     try:

@@ -10,10 +10,12 @@ from typing import Literal
 
 import msgspec
 
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import OutputConfig
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
 DockerUse = bool | Literal["auto"]
+Precision = Literal["millisecond", "microsecond", "nanosecond"]
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
 
 
@@ -97,13 +99,40 @@ class QueueDiskConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`logging`: the agent's own log, on stderr."""
+    """`logging`: the agent's own log.
+
+    `to_stderr` None: if it goes nowhere else. `to_files` None: if `logging.files` is configured, or
+    stderr is off and syslog as well.
+    """
 
     level: LogLevel = "info"
     selectors: tuple[str, ...] = ()
-    to_stderr: bool = True
+    to_stderr: bool | None = None
+    to_syslog: bool = False
+    to_files: bool | None = None
+    json: bool = False
     metrics_enabled: bool = True
     metrics_period_seconds: float = 30.0
+
+
+class LogFilesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`logging.files`: `path` is "" for `path.logs`, `interval` 0 for no rotation by time."""
+
+    path: str = ""
+    name: str = "connbeat"
+    rotateeverybytes: int = 10 * 1024 * 1024
+    keepfiles: int = 7
+    permissions: int = 0o600
+    interval_seconds: float = 0.0
+    rotateonstartup: bool = True
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`http`: the monitoring endpoint. `host` may be `unix:///path`; then `port` says nothing."""
+
+    enabled: bool = False
+    host: str = "localhost"
+    port: int = 5066
 
 
 class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,18 +144,29 @@ class PathConfig(msgspec.Struct, frozen=True, kw_only=True):
     logs: str = ""
 
 
+class KeystoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`keystore`: `path` is "" for `connbeat.keystore` below `path.data`."""
+
+    path: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration.
 
     `name` is "" for the host's own name. `outputs` has those that are on, by name; there is always
-    one, if only the console. `fields` holds plain JSON values.
+    one, if only the console. `fields` holds plain JSON values. `max_procs` is 0 for all processors,
+    `nice` None for what we were started with, `logging_files` None where the section has no key.
     """
 
     name: str = ""
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    schema: SchemaName = "connbeat"
     shutdown_timeout_seconds: float = 10.0
+    max_procs: int = 0
+    nice: int | None = None
+    timestamp_precision: Precision = "millisecond"
     connbeat: ConnbeatConfig = ConnbeatConfig()
     connbeat_summarise: SummariseConfig = SummariseConfig()
     outputs: Mapping[str, OutputConfig] = {}
@@ -134,4 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_mem: QueueMemConfig = QueueMemConfig()
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
+    logging_files: LogFilesConfig | None = None
+    http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
+    keystore: KeystoreConfig = KeystoreConfig()

@@ -41,9 +41,10 @@ class Node(msgspec.Struct, frozen=True):
     """A value with its place: a scalar, a list, or a section (a mapping by key).
 
     `text` is a scalar as it was written: `version: 1.10` is the number 1.1 and the text "1.10".
-    `is_expanded` says that the text came through `${...}` or `-E`, where "a,b" may be a list.
-    `is_broken` says that there was no value to be had, that this has been told, and that nobody
-    needs to complain again.
+    `is_expanded` says that it came through `${...}` or `-E`, where "a,b" may be a list, and a list
+    or section has a text, too: "[a]" may be a password. `is_secret` says that it comes from a
+    keystore or from what is called like a secret. `is_broken` says that there was no value to be
+    had, that this has been told, and that nobody needs to complain again.
     """
 
     value: "Scalar | tuple[Node, ...] | dict[str, Node]"
@@ -51,10 +52,16 @@ class Node(msgspec.Struct, frozen=True):
     text: str = ""
     is_expanded: bool = False
     is_broken: bool = False
+    is_secret: bool = False
 
     @property
     def is_scalar(self) -> bool:
         return not isinstance(self.value, tuple | dict)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it can be meant as a text."""
+        return self.is_scalar or (self.is_expanded and bool(self.text))
 
 
 Section = Mapping[str, Node]
@@ -84,6 +91,16 @@ def plain_node(text: str, place: Place, *, is_expanded: bool = False) -> Node:
     return Node(plain_scalar(text), place, text, is_expanded)
 
 
+def secret(node: Node) -> Node:
+    """The same as a secret, with all that is below it."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: secret(child) for key, child in value.items()}
+    elif isinstance(value, tuple):
+        value = tuple(map(secret, value))
+    return msgspec.structs.replace(node, value=value, is_secret=True)
+
+
 def nested(key: str, node: Node) -> Node:
     """The section in which `node` stands at a dotted key, below the root."""
     for name in reversed(key.split(".")):
@@ -92,10 +109,12 @@ def nested(key: str, node: Node) -> Node:
 
 
 def merged(below: Node, above: Node) -> Node:
-    """`above` laid over `below`: sections key by key, everything else replaced as a whole.
+    """`above` laid over `below`: sections key by key, lists index by index, the rest replaced.
 
     Nothing (`key:`) laid over a section changes nothing: its keys are all commented out.
     """
+    if isinstance(below.value, tuple):
+        return _merged_lists(below, below.value, above)
     if not isinstance(below.value, dict):
         return above
     if above.value is None:
@@ -106,6 +125,27 @@ def merged(below: Node, above: Node) -> Node:
     for key, node in above.value.items():
         section[key] = merged(section[key], node) if key in section else node
     return Node(section, above.place)
+
+
+def list_items(node: Node) -> "tuple[Node, ...] | None":
+    """The items of a list, also of the `a,b` of `-E`; None of anything else."""
+    if isinstance(node.value, tuple):
+        return node.value
+    if not node.is_scalar or not node.is_expanded or "," not in node.text:
+        return None
+    texts = filter(None, map(str.strip, node.text.split(",")))
+    items = (plain_node(text, node.place, is_expanded=True) for text in texts)
+    return tuple(secret(item) if node.is_secret else item for item in items)
+
+
+def _merged_lists(below: Node, old: "tuple[Node, ...]", above: Node) -> Node:
+    """As libbeat does it: what the list above is too short to reach stays."""
+    new = list_items(above)
+    if new is None:
+        return above
+    both = tuple(merged(first, second) for first, second in zip(old, new, strict=False))
+    rest = old[len(new) :] or new[len(old) :]
+    return Node((*both, *rest), above.place, is_secret=below.is_secret or above.is_secret)
 
 
 def find(root: Node, path: str) -> Node | None:
@@ -143,15 +183,3 @@ def to_plain(node: Node) -> object:
     if isinstance(node.value, tuple):
         return [to_plain(child) for child in node.value]
     return node.value
-
-
-def describe(node: Node) -> str:
-    """What was found, for a message: short, on one line."""
-    if isinstance(node.value, dict):
-        return "a section"
-    if isinstance(node.value, tuple):
-        return "a list"
-    if node.value is None:
-        return "nothing"
-    shown = node.text if len(node.text) <= 40 else f"{node.text[:37]}..."
-    return repr(shown)

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 
 from connbeat.config.kinds import Duration, Kind, Mismatch
+from connbeat.config.masking import describe
+from connbeat.config.output_kinds import When
 from connbeat.config.schema import AggregationRule
-from connbeat.config.tree import Node, describe, plain_scalar, to_plain
-from connbeat.model.conditions import ConditionError, condition_fields, parse_condition
+from connbeat.config.tree import Node, plain_scalar
+from connbeat.model.conditions import condition_fields
 
 _DURATION = Duration()
 _PERCENT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{0,3})?)\s?%?", re.ASCII)
@@ -14,18 +16,11 @@ _SECTIONS = ("local_process", "container")
 _EXAMPLE = "{when: {equals: {container.name: web}}, aggregation: 5m}"
 
 
-class WhoCondition:
+class WhoCondition(When):
     """A condition over processes and containers. The value is plain data for conditions."""
 
-    name = "condition"
-
     def parse(self, node: Node) -> object:
-        data = to_plain(node)
-        try:
-            parse_condition(data)
-        except ConditionError as error:
-            expected = "a condition such as equals.container.name: web"
-            raise Mismatch(expected, error.faults) from error
+        data = super().parse(node)
         wrong = tuple(
             (place, "expected a field of local_process or container: no other is asked here")
             for place, field in condition_fields(data)
@@ -34,9 +29,6 @@ class WhoCondition:
         if wrong:
             raise Mismatch("", wrong)
         return data
-
-    def show(self, value: object) -> str:
-        return str(value)
 
 
 class AggregationRules:
@@ -64,7 +56,9 @@ class AggregationRules:
         self, node: Node, place: str, faults: list[tuple[str, str]]
     ) -> AggregationRule | None:
         if not isinstance(node.value, dict):
-            faults.append((place, f"found {describe(node)}, expected a rule such as {_EXAMPLE}"))
+            faults.append(
+                (place, f"found {describe(node, place)}, expected a rule such as {_EXAMPLE}")
+            )
             return None
         parts: dict[str, Kind] = {"when": WhoCondition(), "aggregation": _DURATION}
         faults += [
@@ -115,6 +109,6 @@ class Percent:
 
 def _below(place: str, node: Node, mismatch: Mismatch) -> Iterator[tuple[str, str]]:
     if not mismatch.faults:
-        yield place, f"found {describe(node)}, expected {mismatch}"
+        yield place, f"found {describe(node, place)}, expected {mismatch}"
     for inside, text in mismatch.faults:
         yield f"{place}.{inside}" if inside else place, text

@@ -14,6 +14,9 @@ from connbeat.model.containers import Container
 from connbeat.model.documents import Document
 from connbeat.model.processes import Owner
 
+#: What a document would say of a party.
+Describe = Callable[[Party], Document]
+
 #: Answers kept; then it begins anew. A process or container that changed is another value.
 _KEPT = 10_000
 
@@ -39,25 +42,27 @@ class Rule(msgspec.Struct, frozen=True):
 class PlanPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The first rule that fits counts, otherwise `interval_ns` does.
 
-    With `summary_ns` connections are told in summaries: those that the condition `summarised`
-    fits, all if there is none.
+    A summary is of `summary_ns`. With `is_summarised` connections are told in such: those that the
+    condition `summarised` fits, all if there is none.
     """
 
     interval_ns: int
     rules: Sequence[Rule] = ()
-    summary_ns: int = 0
+    summary_ns: int = 30_000_000_000
+    is_summarised: bool = False
     summarised: Condition | None = None
 
 
 class Plans:
     """Answers by what a document would say of the process and its container. Mutable, one owner."""
 
-    def __init__(self, policy: PlanPolicy, describe: Callable[[Party], Document]) -> None:
-        self._policy = policy
+    def __init__(self, policy: PlanPolicy, describe: Describe) -> None:
+        self.policy = policy
         self._describe = describe
+        self._summary_ns = policy.summary_ns if policy.is_summarised else 0
         is_always_same = not policy.rules and policy.summarised is None
         #: The plan of everybody, if there is one.
-        self.default = Plan(policy.interval_ns, policy.summary_ns) if is_always_same else None
+        self.default = Plan(policy.interval_ns, self._summary_ns) if is_always_same else None
         #: By the `id` of both, which stand here too, lest those be others'.
         self._known: dict[tuple[int, int], tuple[Owner, Container | None, Plan]] = {}
 
@@ -72,10 +77,10 @@ class Plans:
         return known[2]
 
     def _work_out(self, party: Party) -> Plan:
-        policy, document = self._policy, self._describe(party)
+        policy, document = self.policy, self._describe(party)
         interval_ns = next(
             (rule.interval_ns for rule in policy.rules if rule.fits(document)), policy.interval_ns
         )
         if policy.summarised is None or policy.summarised(document):
-            return Plan(interval_ns, policy.summary_ns)
+            return Plan(interval_ns, self._summary_ns)
         return Plan(interval_ns)

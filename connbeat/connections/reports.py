@@ -196,6 +196,7 @@ class ReportMaker:
             backlog=row.rqueue,
             backlog_max=row.wqueue,
             local=self._parties_of(life)[0],
+            is_only=not life.is_reported,
         )
 
     def _connection(self, life: Life, kind: EventKind) -> ConnectionReport:
@@ -223,6 +224,8 @@ class ReportMaker:
             self._parties_of(life)[0],
             remote,
             nat,
+            "",
+            not life.is_reported,
         )
 
 

@@ -29,9 +29,8 @@ _CONFIGURED = SummaryReason.CONFIGURED
 class Summaries:
     """Mutable, owned by the teller. At most `max_keys` groups and a few, whatever happens."""
 
-    def __init__(self, id_prefix: str, interval_ns: int, max_keys: int, metrics: Metrics) -> None:
+    def __init__(self, id_prefix: str, max_keys: int, metrics: Metrics) -> None:
         self._id_prefix = id_prefix
-        self._interval_ns = interval_ns
         self._metrics = metrics
         self._groups = GroupTable(max_keys)
         self._began_ns = 0
@@ -90,13 +89,15 @@ class Summaries:
         )
         self._groups.find(key, party, trace.local_ip).add_failure(failure)
 
-    def flush(self, now_ns: int, *, is_all: bool = False) -> Iterator[SummaryReport]:
+    def flush(
+        self, now_ns: int, interval_ns: int, *, is_all: bool = False
+    ) -> Iterator[SummaryReport]:
         """What there is to tell, if the interval is over or everything is to be told now.
 
         To be taken to its end. If it is everything, the agent does not shed any more, or stops:
         what is open is then counted in the groups that the user wants, and in no others.
         """
-        if not is_all and now_ns - self._began_ns < self._interval_ns:
+        if not is_all and now_ns - self._began_ns < interval_ns:
             return
         began_ns, self._began_ns = self._began_ns, now_ns
         groups = [group for group in self._groups.take() if not group.is_empty]

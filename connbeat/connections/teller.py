@@ -5,14 +5,14 @@ Nothing becomes of the agent's own connections and of those that are not to be t
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
 from connbeat.connections.accounts import Account
 from connbeat.connections.life import Life
-from connbeat.connections.plans import Plan, PlanPolicy, Plans
+from connbeat.connections.plans import Describe, Plan, PlanPolicy, Plans
 from connbeat.connections.reports import ReportMaker, failure_of
 from connbeat.connections.summaries import Summaries
 from connbeat.model.connections import (
@@ -33,40 +33,47 @@ _CLOSED, _FAILED = EventKind.CLOSED, EventKind.FAILED
 _CONFIGURED = SummaryReason.CONFIGURED
 
 
-class Audience(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told: `own_pid` is left out (0: nothing is); `with_host` false is containers only."""
+class TellerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told and how often.
 
+    `own_pid` is left out (0: nothing is); `with_host` false is what belongs to a container only.
+    """
+
+    plan: PlanPolicy
     own_pid: int
     with_host: bool
 
 
 class Volume(msgspec.Struct, frozen=True):
-    """How much is told. Without `summaries` every connection is told singly, always."""
+    """What it takes to tell less. Without `summaries` every connection is told singly, always."""
 
-    plans: Plans
-    summaries: Summaries | None
-
-    @classmethod
-    def plain(cls, interval_ns: int) -> Self:
-        """Everything singly, and again after this time."""
-        return cls(Plans(PlanPolicy(interval_ns=interval_ns), lambda _: {}), None)
+    describe: Describe = lambda _: {}
+    summaries: Summaries | None = None
 
 
 class Teller:
     """Mutable, owned by the tracker. `told` has what was told since `begin`, by kind."""
 
     def __init__(
-        self, maker: ReportMaker, audience: Audience, volume: Volume, metrics: Metrics
+        self, maker: ReportMaker, policy: TellerPolicy, volume: Volume, metrics: Metrics
     ) -> None:
         self._maker = maker
-        self._audience = audience
-        self._plans = volume.plans
+        self._describe = volume.describe
+        self._policy = policy
+        self._plans = Plans(policy.plan, volume.describe)
         self._summaries = volume.summaries
         self._metrics = metrics
         self._shed: SummaryReason | None = None
         self._has_shed = False
         self.told: Counter[EventKind] = Counter()
         self._counted: Counter[EventKind] = Counter()
+
+    def set_policy(self, policy: TellerPolicy) -> Callable[[Life], int]:
+        """From now on. What `interval_ns` answered until now."""
+        before = partial(self._interval_ns, self._plans)
+        self._policy = policy
+        self._plans = Plans(policy.plan, self._describe)
+        return before
 
     def shed(self, reason: SummaryReason | None) -> None:
         """From here on everything is told in summaries, for this reason; None: not any more."""
@@ -83,8 +90,7 @@ class Teller:
 
     def interval_ns(self, life: Life) -> int:
         """When the life is to be told of again, from now; 0 for never."""
-        plan = self._plans.default or self._plans.of(self._maker.party(life))
-        return plan.summary_ns if plan.summary_ns and not life.is_listener else plan.interval_ns
+        return self._interval_ns(self._plans, life)
 
     def tell(self, life: Life, kind: EventKind) -> Step | None:
         """The report; None where there is none."""
@@ -113,7 +119,9 @@ class Teller:
             return
         is_over = self._has_shed and self._shed is None
         self._has_shed = self._shed is not None
-        yield from self._summaries.flush(now_ns, is_all=is_over or is_last)
+        yield from self._summaries.flush(
+            now_ns, self._policy.plan.summary_ns, is_all=is_over or is_last
+        )
 
     def measure(self) -> None:
         """Put what was told into the metrics."""
@@ -123,6 +131,10 @@ class Teller:
         ):
             for kind, count in counts.items():
                 self._metrics.add(metric, count, kind=kind)
+
+    def _interval_ns(self, plans: Plans, life: Life) -> int:
+        plan = plans.default or plans.of(self._maker.party(life))
+        return plan.summary_ns if plan.summary_ns and not life.is_listener else plan.interval_ns
 
     def _weigh(self, summaries: Summaries, life: Life, kind: EventKind) -> Step | None:
         plan = self._plans.default
@@ -181,6 +193,6 @@ class Teller:
 
     def _is_told(self, party: Party) -> bool:
         owner = party.owner
-        if isinstance(owner, Process) and owner.pid == self._audience.own_pid:
+        if isinstance(owner, Process) and owner.pid == self._policy.own_pid:
             return False
-        return self._audience.with_host or party.container is not None
+        return self._policy.with_host or party.container is not None

@@ -13,8 +13,6 @@ import errno
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-import msgspec
-
 from connbeat.connections.coverage import Coverage
 from connbeat.connections.direction import Decision, Evidence, decide, decide_alone
 from connbeat.connections.life import Life
@@ -27,7 +25,7 @@ from connbeat.connections.published import PublishedPorts
 from connbeat.connections.relays import Relays
 from connbeat.connections.reports import ReportMaker
 from connbeat.connections.schedule import Schedule
-from connbeat.connections.teller import Audience, Teller, Volume
+from connbeat.connections.teller import Teller, TellerPolicy, Volume
 from connbeat.connections.translations import Translations, Translator
 from connbeat.model.addresses import Network, is_loopback
 from connbeat.model.connections import (
@@ -45,17 +43,11 @@ from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 
 
-class TrackerPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is reported and how often.
-
-    `id_prefix` makes ids unique between hosts and boots. `own_pid` is left out of the reports; 0
-    reports it too. `with_host` false reports only what belongs to a container.
-    """
+class TrackerPolicy(TellerPolicy, frozen=True, kw_only=True):
+    """What is reported and how often. `id_prefix` makes ids unique between hosts and boots."""
 
     id_prefix: str
     max_connections: int
-    own_pid: int
-    with_host: bool
 
 
 #: Cookies told as closed before the kernel said so.
@@ -77,7 +69,7 @@ class Tracker:
         metrics: Metrics,
         *,
         translator: Translator,
-        volume: Volume,
+        volume: Volume | None = None,
     ) -> None:
         self._policy = policy
         self.coverage = Coverage()
@@ -87,8 +79,7 @@ class Tracker:
         self._maker = ReportMaker(
             policy.id_prefix, containers, self._published, self._listeners, relays=self._relays
         )
-        audience = Audience(own_pid=policy.own_pid, with_host=policy.with_host)
-        self._teller = Teller(self._maker, audience, volume, metrics)
+        self._teller = Teller(self._maker, policy, volume or Volume(), metrics)
         self._owners = CurrentOwners(processes)
         self._metrics = metrics
         self._namespaces: dict[int, NamespaceLives] = {}
@@ -105,6 +96,18 @@ class Tracker:
         self._without_message: dict[int, None] = {}
         self._count = 0
         self._is_first_poll = True
+
+    def set_policy(self, policy: TrackerPolicy, now_ns: int) -> None:
+        """From now on; ids stay as they are."""
+        self._policy = policy
+        before, after = self._teller.set_policy(policy), self._teller.interval_ns
+        self._schedule.change(before, after, now_ns)
+        waiting = self._schedule.ids()
+        for namespace in self._namespaces.values():
+            for life in namespace.lives.values():
+                is_open = life.is_reported and life.closed_ns is None
+                if is_open and not before(life) and id(life) not in waiting:
+                    self._schedule.spread(life, now_ns, after(life))
 
     def set_host(
         self, netns: int, addresses: frozenset[bytes], networks: Collection[Network] = ()

@@ -6,7 +6,7 @@ against the catalogue in `model.fields`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -33,10 +33,17 @@ Document = dict[str, Any]
 
 # Plain names, for every document: an enum's member is looked up in three places.
 _OPENED, _ONGOING = EventKind.OPENED, EventKind.ONGOING
+#: What the kubelet writes into the labels of every container.
+_KUBERNETES = "io.kubernetes"
+_POD = f"{_KUBERNETES}.pod.name"
 
 
 class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we are, what the user adds to every document, and what may be shown."""
+    """Who we are, what the user adds to every document, and what may be shown.
+
+    `with_process_details`: also what only `schema: ecs` has a place for, `local_process.arguments`
+    and `local_process.started_ticks`.
+    """
 
     name: str
     hostname: str
@@ -49,25 +56,64 @@ class DocumentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     expose_environ: bool = False
     docker_environment: frozenset[str] = frozenset()
     redact: bool = True
+    timestamp_digits: int = 3
+    with_process_details: bool = False
+
+
+class Documents(Protocol):
+    """Makes documents of reports, in one schema. One thread uses it but where it says otherwise.
+
+    A document is not to be changed: its parts may be shared with others.
+    """
+
+    def set_policy(self, policy: DocumentPolicy) -> None:
+        """From the next poll on."""
+        ...
+
+    def set_docker_host(self, docker_host: DockerHost) -> None:
+        """From any thread: the engine told its host's name only now."""
+        ...
+
+    def begin(self, host_netns: int, now_ns: int, wall_ns: int) -> None:
+        """A new poll: both clocks at this moment. A stepped wall clock is followed from here on."""
+        ...
+
+    def timestamp_ns(self, report: Report) -> int:
+        """Wall clock of what the event tells."""
+        ...
+
+    def build(self, report: Report) -> Document:
+        """The document of a report of this poll."""
+        ...
+
+    def describe(self, party: Party) -> Document:
+        """What a document of `schema: connbeat` says of a process, or why there is none, and its
+        container.
+        """  # noqa: D205  one thought
+        ...
 
 
 class DocumentBuilder:
-    """Makes documents. One thread uses it; the parts of a document may be shared with others."""
+    """`Documents` in connbeat's own schema."""
 
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost) -> None:
-        self._policy = policy
         self.set_docker_host(docker_host)
         self._local_ips = LocalIps()
-        self._timestamps = TimestampFormatter()
+        self._timestamps = TimestampFormatter(policy.timestamp_digits)
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
+        self._containers: dict[int, tuple[Container, list[str], Document]] = {}
+        self.set_policy(policy)
+
+    def set_policy(self, policy: DocumentPolicy) -> None:
+        self._policy = policy
         self._has_users = bool(policy.tags or policy.fields)
         self._beat: Document = {
             "name": policy.name,
             "hostname": policy.hostname,
             "version": policy.version,
-            "local_ips": [],
+            "local_ips": self._local_ips.of(""),
         }
 
     def set_docker_host(self, docker_host: DockerHost) -> None:
@@ -80,6 +126,7 @@ class DocumentBuilder:
         self._offset_ns = wall_ns - now_ns
         self._local_ips.expire(now_ns)
         self._processes.clear()
+        self._containers.clear()
 
     def timestamp_ns(self, report: Report) -> int:
         """Wall clock of what the event tells."""
@@ -106,12 +153,13 @@ class DocumentBuilder:
             self._add_summary(document, report)
         if container is not None:
             document["container"] = self._container(container)
+            if _POD in container.labels:
+                document["kubernetes"] = _kubernetes(container.labels)
         if self._has_users:
             self._add_users(document)
         return document
 
     def describe(self, party: Party) -> Document:
-        """What a document would say of a process, or why there is none, and its container."""
         document: Document = {"local_process": self._process(party.owner, 0)}
         if party.container is not None:
             document["container"] = self._container(party.container)
@@ -254,14 +302,27 @@ class DocumentBuilder:
             document["executable"] = process.executable
         if process.user:
             document["user"] = process.user
+        if policy.with_process_details:
+            document["started_ticks"] = process.started_ticks
+            document["arguments"] = list(arguments) if policy.expose_cmdline else []
         return document
 
     def _container(self, container: Container) -> Document:
+        """One mapping for all its documents of a poll, until another address of it is seen."""
+        seen_ips = self._local_ips.of(container.id)
+        known = self._containers.get(id(container))
+        if known is not None and known[1] is seen_ips:
+            return known[2]
+        document = self._new_container(container, seen_ips)
+        if container.name:  # one that nobody described is a new value each time
+            self._containers[id(container)] = container, seen_ips, document
+        return document
+
+    def _new_container(self, container: Container, seen_ips: list[str]) -> Document:
         document = _identity(container)
         if container.runtime:
             document["runtime"] = container.runtime
-        local_ips = dict.fromkeys((*container.local_ips, *self._local_ips.of(container.id)))
-        document["local_ips"] = list(local_ips)
+        document["local_ips"] = list(dict.fromkeys((*container.local_ips, *seen_ips)))
         if not container.name:  # only the id is known: no engine was asked
             return document
         document["env"] = self._container_environ(container)
@@ -285,9 +346,33 @@ class DocumentBuilder:
         if not policy.fields:
             return
         if policy.fields_under_root:
-            document.update(policy.fields)
+            lay_over(document, policy.fields)
         else:
             document["fields"] = dict(policy.fields)
+
+
+def _kubernetes(labels: Mapping[str, str]) -> Document:
+    """What a kubelet calls it, by the names that Beats have for that."""
+    pod = {"name": labels[_POD], "uid": labels.get(f"{_KUBERNETES}.pod.uid")}
+    names: Document = {"pod": {key: value for key, value in pod.items() if value}}
+    namespace = labels.get(f"{_KUBERNETES}.pod.namespace")
+    container = labels.get(f"{_KUBERNETES}.container.name")
+    if namespace:
+        names["namespace"] = namespace
+    if container:
+        names["container"] = {"name": container}
+    return names
+
+
+def lay_over(document: Document, fields: Mapping[str, Any]) -> None:
+    """Key by key, into sections too: what clashes is the user's. Sections may be shared: copied."""
+    for key, value in fields.items():
+        here = document.get(key)
+        if isinstance(here, dict) and isinstance(value, Mapping):
+            document[key] = inside = dict(here)
+            lay_over(inside, value)
+        else:
+            document[key] = value
 
 
 def _identity(container: Container) -> Document:

@@ -2,10 +2,16 @@
 
 from typing import Any
 
+from connbeat.model.catalogue import fields_of
 from connbeat.model.fields import FIELDS, Field, FieldType
+from connbeat.model.schemas import SchemaName
 
 _STRING: dict[str, Any] = {"type": "string"}
 _IP: dict[str, Any] = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+_TITLES: dict[SchemaName, str] = {
+    "connbeat": "An event of connbeat",
+    "ecs": "An event of connbeat in Elastic Common Schema",
+}
 _BINDING: dict[str, Any] = {
     "type": "object",
     "properties": {"HostIp": _STRING, "HostPort": _STRING},
@@ -29,10 +35,10 @@ _TYPES: dict[FieldType, dict[str, Any]] = {
 }
 
 
-def event_schema() -> dict[str, Any]:
+def event_schema(schema: SchemaName = "connbeat") -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of one document, as sent without `fields_under_root`."""
     root = _object()
-    for field in FIELDS:
+    for field in fields_of(schema):
         *parents, leaf = [field.name] if field.name.startswith("@") else field.name.split(".")
         node, is_required = root, field.is_required
         for parent in parents:
@@ -44,18 +50,19 @@ def event_schema() -> dict[str, Any]:
             _require(node, leaf)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "An event of connbeat",
+        "title": _TITLES[schema],
         **root,
     }
 
 
 def events_reference() -> str:
     """`docs/events.md`: one row a field, in the catalogue's order."""
-    rows = [
-        f"| `{field.name}` | {field.type} | {_text(field)} | {_example(field)} | {field.origin} |"
-        for field in FIELDS
-    ]
-    return "\n".join((_HEAD, *rows)) + "\n"
+    return "\n".join((_HEAD, *map(_row, FIELDS))) + "\n"
+
+
+def _row(field: Field) -> str:
+    cells = (f"`{field.name}`", field.type, field_text(field), field_example(field), field.origin)
+    return f"| {' | '.join(cells)} |"
 
 
 def _object() -> dict[str, Any]:
@@ -75,13 +82,14 @@ def _property(field: Field) -> dict[str, Any]:
     return found
 
 
-def _text(field: Field) -> str:
+def field_text(field: Field) -> str:
+    """What it means, with all its values if they are few, as a cell of a page."""
     always = " In every event." if field.is_required else ""
     choices = ", ".join(f"`{choice}`" for choice in field.choices)
     return field.text + (f" One of {choices}." if len(field.choices) > 1 else "") + always
 
 
-def _example(field: Field) -> str:
+def field_example(field: Field) -> str:
     return f"`{field.example}`" if field.example else ""
 
 
@@ -91,6 +99,7 @@ One document an event: a connection or a listener that was opened, goes on (agai
 `aggregation`), or closed, or a connection that failed to open. This page is made from the catalogue
 in `connbeat/model/fields.py` by `make docs`; `connbeat export schema` prints the same as a JSON
 Schema. "5.6" marks the fields of the original connbeat, which keep name, place, type and meaning.
+With `schema: ecs` documents have the names of [Elastic Common Schema](events-ecs.md) instead.
 
 A connection's event has `local_*`, `remote_*` and `connection`; a listener's has `local_port` and
 `listener`. Times that come from polls are as exact as `poll_interval`.

@@ -1,4 +1,4 @@
-"""Nanoseconds to RFC 3339 in UTC with milliseconds."""
+"""Nanoseconds to RFC 3339 in UTC."""
 
 import time
 
@@ -8,7 +8,9 @@ _MILLISECONDS = tuple(f"{number:03d}Z" for number in range(1000))
 class TimestampFormatter:
     """Formats the second once and reuses it: events come in the order of time. Not thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, digits: int = 3) -> None:
+        """`digits` of the second's fraction: 3, or up to 9."""
+        self._digits = digits
         self._second = -1
         self._prefix = ""
         self._last_ns = -1
@@ -23,5 +25,8 @@ class TimestampFormatter:
             self._second = second
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
         self._last_ns = epoch_ns
-        self._last = self._prefix + _MILLISECONDS[rest // 1_000_000]
+        if self._digits == 3:
+            self._last = self._prefix + _MILLISECONDS[rest // 1_000_000]
+        else:
+            self._last = f"{self._prefix}{rest:09d}"[: self._digits - 9 or None] + "Z"
         return self._last

@@ -79,8 +79,9 @@ class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
 
     `id` is stable for the connection's life and unique between hosts and boots. `event_id` adds
     the kind and a number that never repeats. `opened_ns` is None where nobody saw it open: then
-    the duration is unknown, too. `failure` is "" but for FAILED. `summarised` is the part of
-    `counters` that summaries told before, None if there is none.
+    the duration is unknown, too. `failure` is "" but for FAILED. `is_only` is true where a CLOSED
+    connection has no other event. `summarised` is what of `counters` summaries told before, None if
+    they told nothing.
     """
 
     id: str
@@ -104,11 +105,15 @@ class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
     remote: RemoteParty | None = None
     nat: Address | None = None
     failure: str = ""
+    is_only: bool = False
     summarised: Moved | None = None
 
 
 class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One event of one listener. `backlog` is the present, `backlog_max` the greatest allowed."""
+    """One event of one listener. `backlog` is the present, `backlog_max` the greatest allowed.
+
+    `is_only` is as in `ConnectionReport`.
+    """
 
     id: str
     event_id: str
@@ -124,6 +129,7 @@ class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     backlog: int
     backlog_max: int
     local: Party
+    is_only: bool = False
 
 
 class SummaryReason(enum.StrEnum):

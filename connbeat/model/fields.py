@@ -39,7 +39,8 @@ class Field(msgspec.Struct, frozen=True):
 
 _K, _I, _N, _D = FieldType.KEYWORD, FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE
 _OLD = "5.6"
-_FAILURES = ("refused", "timeout", "reset", "unreachable", "cancelled", "no_local_port", "unknown")
+#: Why a connect may fail.
+FAILURES = ("refused", "timeout", "reset", "unreachable", "cancelled", "no_local_port", "unknown")
 _KINDS = ("opened", "ongoing", "closed", "failed")
 
 FIELDS: tuple[Field, ...] = (
@@ -159,6 +160,11 @@ FIELDS: tuple[Field, ...] = (
           origin=_OLD),
     Field("container.docker_host.ips", FieldType.IPS, "Its addresses.", '["127.0.1.1"]',
           origin=_OLD),
+    Field("kubernetes.namespace", _K, "The namespace of the container's pod.", "shop"),
+    Field("kubernetes.pod.name", _K, "Its pod, where a kubelet runs the container.",
+          "web-7d9c5b6f4-x2x8k"),
+    Field("kubernetes.pod.uid", _K, "The pod's uid.", "2f1c8e9a-7b1d-4c57-9d7e-0c5f3a1b2c3d"),
+    Field("kubernetes.container.name", _K, "The container's name in the pod.", "nginx"),
     Field(
         "connection.id", _K,
         "The same in all events of a connection; unique between hosts and boots.",
@@ -179,7 +185,7 @@ FIELDS: tuple[Field, ...] = (
          "closing", "closed", "time_wait", "close", "new_syn_recv", "bound_inactive", "listen"),
     ),
     Field("connection.failure", _K, "Why it failed, in a `failed` event.", "refused",
-          _FAILURES),
+          FAILURES),
     Field("connection.opened_at", _D,
           "When it was opened, or first seen by a poll; absent if it was there before the agent.",
           "2026-11-23T10:00:02.120Z"),
@@ -234,7 +240,7 @@ FIELDS: tuple[Field, ...] = (
     Field("summary.failed", _I, "Connections that failed to open.", "2"),
     *(
         Field(f"summary.failures.{failure}", _I, f"Of these, how many with `{failure}`.", "2")
-        for failure in _FAILURES
+        for failure in FAILURES
     ),
     Field("summary.bytes_sent", _I, "Payload sent in the interval, of all of them.", "8880"),
     Field("summary.bytes_received", _I, "Payload received.", "152400"),

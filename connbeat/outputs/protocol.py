@@ -8,6 +8,7 @@ import msgspec
 
 from connbeat.clock import Clock
 from connbeat.model.batches import Batch, Outcome
+from connbeat.model.schemas import SchemaName
 from connbeat.telemetry.metrics import Metrics
 
 
@@ -19,6 +20,7 @@ class OutputContext(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # `name` of the configuration, otherwise the host's
     hostname: str
     version: str
+    schema: SchemaName = "connbeat"  # the names that the events' fields have
 
 
 class Step(enum.StrEnum):

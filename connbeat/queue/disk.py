@@ -62,7 +62,8 @@ class DiskQueue:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._state = SpoolState(outputs, Stage(policy.stage_events, policy.stage_bytes), metrics)
+        stage = Stage(policy.stage_events, policy.stage_bytes)
+        self._state = SpoolState(outputs, stage, metrics, policy.max_bytes)
         self._writer = SpoolWriter(
             self._state,
             Spool(directory, policy.max_bytes, clock),
@@ -91,6 +92,11 @@ class DiskQueue:
                     place.size_bytes,
                 )
         self._thread.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why the disk takes or gives nothing now, "" if it does."""
+        return self._state.trouble
 
     def put(self, events: Sequence[Event]) -> None:
         """As `Intake.put`. What does not fit costs the oldest events that are not written yet."""
@@ -205,6 +211,16 @@ class DiskPlace:
     def size_bytes(self) -> int:
         with self._state.changed:
             return self._state.size_bytes(self._place)
+
+    @property
+    def fill_ratio(self) -> float:
+        with self._state.changed:
+            return self._state.fill_ratio(self._place)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        with self._state.changed:
+            return self._state.oldest_ns(self._place)
 
     def _lease(self, max_events: int, fresh: list[Row]) -> Batch | None:
         if self._is_closed:

@@ -19,6 +19,10 @@ CLOSED = "queue_closed"
 SPOOL_DAMAGED = "spool_damaged"
 #: The output they waited for is no longer configured.
 OUTPUT_REMOVED = "output_removed"
+#: All of them: what a queue gave up, as opposed to an output.
+QUEUE_REASONS = frozenset(
+    (QUEUE_FULL, DISK_FULL, DISK_ERROR, DISK_SLOW, CLOSED, SPOOL_DAMAGED, OUTPUT_REMOVED)
+)
 
 
 class Drops:

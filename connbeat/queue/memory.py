@@ -107,6 +107,17 @@ class MemoryQueue:
     def size_bytes(self) -> int:
         return self._bytes
 
+    @property
+    def fill_ratio(self) -> float:
+        return max(self._events / self._max_events, self._bytes / self._max_bytes)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        with self._changed:
+            first = [events[0].timestamp_ns for events in self._leased.values()]
+            first += [self._waiting[0].timestamp_ns] if self._waiting else []
+        return min(first, default=None)
+
     def _await(self, min_events: int, flush_seconds: float) -> None:
         def is_hurried() -> bool:
             return self._is_woken or bool(self._closed_because)

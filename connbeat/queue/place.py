@@ -46,6 +46,7 @@ class Place:
         self._cursor = Position()
         self._owed: dict[int, int] = {}
         self._read = Position()  # what lies behind it is on disk only
+        self._read_ns: int | None = None  # the timestamp of the last event that was read
         self._retry: deque[Row] = deque()
         self._leased: dict[int, _Lease] = {}
         self._last_lease = 0
@@ -84,6 +85,14 @@ class Place:
         """Events that are not under lease."""
         return len(self._retry) + last.seq - self._read.seq
 
+    def oldest_ns(self, last: Position) -> int | None:
+        """The timestamp of the oldest event; of what is on disk only, that of the one before it."""
+        first = [lease.rows[0] for lease in self._leased.values()]
+        first += [self._retry[0]] if self._retry else []
+        if first:
+            return min(first)[1].timestamp_ns
+        return self._read_ns if last.seq > self._read.seq else None
+
     def held(self) -> list[Row]:
         """Every event that is held in memory."""
         leased = [row for lease in self._leased.values() for row in lease.rows]
@@ -96,6 +105,7 @@ class Place:
         if fresh:
             size = sum([len(event.body) for _, event in fresh])
             self._read = Position(fresh[-1][0], self._read.size_bytes + size)
+            self._read_ns = fresh[-1][1].timestamp_ns
             self._held_events += len(fresh)
             self._held_bytes += size
             rows += fresh

@@ -72,3 +72,13 @@ class Queue(Protocol):
     def size_bytes(self) -> int:
         """Bytes of their bodies."""
         ...
+
+    @property
+    def fill_ratio(self) -> float:
+        """How much of the nearest limit they take: near 1, the oldest go. 0 without a limit."""
+        ...
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """The timestamp of the oldest event, or an earlier one where only the disk knows it."""
+        ...

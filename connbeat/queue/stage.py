@@ -1,5 +1,6 @@
 """Stage: events in memory that wait to be written. Pure; whoever owns it guards it."""
 
+import itertools
 from collections import deque
 from collections.abc import Sequence
 
@@ -31,6 +32,16 @@ class Stage:
             self._leaves(self._waiting.popleft())
             dropped += 1
         return dropped
+
+    @property
+    def fill_ratio(self) -> float:
+        return max(self.events / self._max_events, self.size_bytes / self._max_bytes)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """The timestamp of the oldest event."""
+        first = self._taken[:1] or tuple(itertools.islice(self._waiting, 1))
+        return first[0].timestamp_ns if first else None
 
     def take(self, max_events: int, max_bytes: int) -> tuple[Event, ...]:
         """The oldest events for writing: at least one if there is one, else within both bounds."""

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Sequence
 
+import msgspec
+
 from connbeat.telemetry.metrics import Kind, Metrics, Sample
 
 _log = logging.getLogger(__name__)
@@ -11,15 +13,15 @@ _log = logging.getLogger(__name__)
 def changes(before: Sequence[Sample], after: Sequence[Sample]) -> tuple[Sample, ...]:
     """The counters that grew, by how much, and the gauges that are not 0, in the order of `after`.
 
-    What is in `before` only, or did not change, is left out.
+    What is in `before` only, or did not change, is left out. A histogram's numbers are counters.
     """
-    old = {(sample.metric, sample.labels): sample.value for sample in before}
+    old = {_key(sample): sample.value for sample in before}
     found = []
     for sample in after:
-        is_counter = sample.metric.value.kind is Kind.COUNTER
-        value = sample.value - (old.get((sample.metric, sample.labels), 0) if is_counter else 0)
-        if value:
-            found.append(Sample(sample.metric, sample.labels, value))
+        kind = sample.metric.value.kind
+        value = sample.value - (0 if kind is Kind.GAUGE else old.get(_key(sample), 0))
+        if value and kind is not Kind.INFO:
+            found.append(msgspec.structs.replace(sample, value=value))
     return tuple(found)
 
 
@@ -51,12 +53,17 @@ class MetricsLog:
         _log.info("Uptime: %.3fs", uptime_seconds)
 
 
+def _key(sample: Sample) -> tuple[object, ...]:
+    return sample.metric, sample.labels, sample.suffix
+
+
 def _name(sample: Sample) -> str:
     info = sample.metric.value
+    name = info.name + sample.suffix
     labels = ",".join(
-        f'{name}="{value}"' for name, value in zip(info.labels, sample.labels, strict=True)
+        f'{label}="{value}"' for label, value in zip(info.labels, sample.labels, strict=True)
     )
-    return f"{info.name}{{{labels}}}" if labels else info.name
+    return f"{name}{{{labels}}}" if labels else name
 
 
 def _number(value: float) -> str:

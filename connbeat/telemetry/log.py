@@ -1,28 +1,25 @@
-r"""The agent's own log: how a line looks, and how a repeated line stays rare.
+"""The agent's own log: where it goes, what of it, and how a repeated line stays rare.
 
-    2026-11-23T10:00:00.123Z INFO connbeat.capture A sentence that never varies. key=value
-
-Times are UTC. What others chose (names of processes, errors of servers) may stand in a line but
-cannot break it: control characters are written as `\xNN`. Only a traceback takes several lines.
+`log_lines` says how a line looks, `log_queue` keeps writers from waiting, `log_targets` has what
+may fail.
 """
 
 import logging
+import sys
 import threading
-import time
-from types import TracebackType
 
 import msgspec
 
 from connbeat.clock import Clock
-
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+from connbeat.telemetry.log_lines import JsonFormatter, LineFormatter, SyslogFormatter
+from connbeat.telemetry.log_queue import LogQueue
+from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Syslog
 
 _NAME = "connbeat"
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the log on stderr shows.
+    """What the log shows and where.
 
     `selectors` limit the level debug to rooms (`capture`) or modules (`capture.dump`) of connbeat;
     `*`, or none, is all of them. At any other level they say nothing.
@@ -30,22 +27,53 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     level: str = "info"
     selectors: tuple[str, ...] = ()
+    to_stderr: bool = True
+    to_syslog: bool = False
+    files: LogFiles | None = None
+    is_json: bool = False
 
 
 def set_up(settings: LogSettings) -> None:
-    """Send every logger's lines to stderr, in place of an earlier `set_up`."""
-    handler = logging.StreamHandler()
-    handler.set_name(_NAME)
-    handler.setFormatter(LineFormatter())
-    root = logging.getLogger()
-    for old in [one for one in root.handlers if one.get_name() == _NAME]:
-        root.removeHandler(old)
-        old.close()
-    root.addHandler(handler)
+    """Send every logger's lines where `settings` want them, in place of an earlier `set_up`.
+
+    From here on nobody who writes to the log waits; what waits itself is written at exit.
+    """
+    take_down()
+    queue = LogQueue(_targets(settings))
+    queue.set_name(_NAME)
+    logging.getLogger().addHandler(queue)
+    set_levels(settings)
+
+
+def set_levels(settings: LogSettings) -> None:
+    """Show what `settings` say from here on, where the log already goes."""
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(f"{_NAME}.")]:
         logging.getLogger(name).setLevel(logging.NOTSET)
     for name, level in levels(settings).items():
         logging.getLogger(name).setLevel(level)
+
+
+def take_down() -> None:
+    """Write what waits, and send nothing anywhere any more."""
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if one.get_name() == _NAME]:
+        root.removeHandler(old)
+        old.close()
+
+
+def _targets(settings: LogSettings) -> list[logging.Handler]:
+    line = JsonFormatter() if settings.is_json else LineFormatter()
+    stderr = logging.StreamHandler(sys.stderr)
+    stderr.setFormatter(line)
+    fallback = Fallback(stderr, has_all=settings.to_stderr)
+    targets: list[logging.Handler] = [stderr] if settings.to_stderr else []
+    if settings.files is not None:
+        targets.append(LogFile(settings.files, fallback))
+        targets[-1].setFormatter(line)
+    if settings.to_syslog:
+        targets.append(Syslog(fallback))
+        targets[-1].setFormatter(line if settings.is_json else SyslogFormatter())
+    return targets
 
 
 def levels(settings: LogSettings) -> dict[str, str]:
@@ -55,24 +83,6 @@ def levels(settings: LogSettings) -> dict[str, str]:
     if level != "DEBUG" or not selectors or "*" in selectors:
         return {_NAME: level}
     return {_NAME: "INFO"} | {f"{_NAME}.{selector}": level for selector in selectors}
-
-
-class LineFormatter(logging.Formatter):
-    """One line for people."""
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self) -> None:
-        super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        return super().formatMessage(record).translate(_CONTROL)
-
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802  logging's name
-        lines = super().formatException(ei).split("\n")
-        return "\n".join(line.translate(_CONTROL) for line in lines)
 
 
 class RateLimited:

@@ -4,7 +4,9 @@ One catalogue, so that a name cannot be misspelt and a dashboard can be checked 
 follow Prometheus: `connbeat_<what>_<unit>_total` for counters. Thread-safe.
 """
 
+import bisect
 import enum
+import itertools
 import threading
 from collections.abc import Mapping
 
@@ -12,10 +14,15 @@ import msgspec
 
 
 class Kind(enum.StrEnum):
-    """A counter only grows; a gauge is the present."""
+    """A counter only grows; a gauge is the present; an info is a constant 1 with telling labels.
+
+    A histogram counts observed values: how many, their sum, how many up to each of some limits.
+    """
 
     COUNTER = "counter"
     GAUGE = "gauge"
+    INFO = "info"
+    HISTOGRAM = "histogram"
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -23,6 +30,7 @@ class _Info(msgspec.Struct, frozen=True):
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    limits: tuple[float, ...] = ()
 
 
 def _counter(name: str, text: str, *labels: str) -> _Info:
@@ -31,6 +39,10 @@ def _counter(name: str, text: str, *labels: str) -> _Info:
 
 def _gauge(name: str, text: str, *labels: str) -> _Info:
     return _Info(name, Kind.GAUGE, text, labels)
+
+
+#: From a file on a quick disk to a destination about to be given up.
+_BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metric(enum.Enum):
@@ -101,6 +113,11 @@ class Metric(enum.Enum):
         "Questions that the connection tracking did not answer; their connections have no `nat`.",
     )
     NAMESPACES = _gauge("connbeat_namespaces", "Network namespaces known, by rung.", "rung")
+    CAPTURE_AGE = _gauge(
+        "connbeat_capture_age_seconds",
+        "Time since the capture thread last brought something to its end; it does so four times a "
+        "second. If it grows, capture hangs: the agent is to be restarted.",
+    )
     # attribution
     WALKS = _counter("connbeat_fd_walks_total", "Walks over processes' descriptors.")
     WALKED_FDS = _counter("connbeat_fd_walked_total", "Descriptors read in those walks.")
@@ -180,6 +197,17 @@ class Metric(enum.Enum):
     # queue and delivery
     QUEUE_EVENTS = _gauge("connbeat_queue_events", "Events waiting, by output.", "output")
     QUEUE_BYTES = _gauge("connbeat_queue_bytes", "Bytes waiting, by output.", "output")
+    QUEUE_FILL = _gauge(
+        "connbeat_queue_fill_ratio",
+        "How full the output's queue is, of its nearest limit; at 1 the oldest events go. 0 for a "
+        "disk queue without limit.",
+        "output",
+    )
+    QUEUE_AGE = _gauge(
+        "connbeat_queue_oldest_event_age_seconds",
+        "Age of the oldest event that waits for the output; 0 if none does.",
+        "output",
+    )
     SPOOL_BYTES = _gauge("connbeat_spool_bytes", "What the spool takes on disk, with its log.")
     SPOOL_EVENTS_WRITTEN = _counter(
         "connbeat_spool_events_written_total", "Events written to the spool and synced."
@@ -224,18 +252,70 @@ class Metric(enum.Enum):
         "output",
         "kind",
     )
+    EVENTS_IN_FLIGHT = _gauge(
+        "connbeat_output_events_in_flight", "Events the output is sending now.", "output"
+    )
+    SENT_BYTES = _counter(
+        "connbeat_output_sent_bytes_total",
+        "Bytes of the documents handed to the output, each time they were.",
+        "output",
+    )
+    BATCH_SECONDS = _Info(
+        "connbeat_output_batch_seconds",
+        Kind.HISTOGRAM,
+        "How long the output took for a batch, whatever became of it.",
+        ("output",),
+        _BATCH_SECONDS,
+    )
+    OUTPUT_STALLED = _gauge(
+        "connbeat_output_stalled_seconds",
+        "How long the output has been trying and nothing got through; 0 if all is well. Its events "
+        "wait. The log names the error, and `connbeat test output` tries it step by step.",
+        "output",
+    )
     # the agent itself
+    BUILD = _Info(
+        "connbeat_build_info", Kind.INFO, "Always 1; the version.", ("version", "python_version")
+    )
+    UPTIME = _gauge("connbeat_uptime_seconds", "Time since the agent's start.")
+    HTTP_REQUESTS = _counter(
+        "connbeat_http_requests_total", "Requests the endpoint answered, by status code.", "code"
+    )
     CPU_SECONDS = _counter("connbeat_cpu_seconds_total", "CPU the agent used, user and system.")
     MEMORY_BYTES = _gauge("connbeat_memory_bytes", "Resident memory of the agent.")
     OPEN_FDS = _gauge("connbeat_open_fds", "File descriptors the agent holds.")
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One number: the metric, its labels in the catalogue's order, the value."""
+    """One number: the metric, its labels in the catalogue's order, the value.
+
+    A histogram has two, with a `suffix` each: `_count` and `_sum`.
+    """
 
     metric: Metric
     labels: tuple[str, ...]
     value: float
+    suffix: str = ""
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """What was observed: how many values up to each limit, how many at all, and their sum."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    count: int
+    sum: float
+
+
+class _Observed:
+    """The values of one histogram. `counts` has one place more than there are limits."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, limits: int) -> None:
+        self.counts = [0] * (limits + 1)
+        self.sum = 0.0
 
 
 class Metrics:
@@ -248,6 +328,7 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[tuple[Metric, tuple[str, ...]], float] = {}
+        self._observed: dict[tuple[Metric, tuple[str, ...]], _Observed] = {}
 
     def add(self, metric: Metric, amount: float = 1, /, **labels: str) -> None:
         key = metric, _ordered(metric, labels)
@@ -258,6 +339,15 @@ class Metrics:
         key = metric, _ordered(metric, labels)
         with self._lock:
             self._values[key] = value
+
+    def observe(self, metric: Metric, value: float, /, **labels: str) -> None:
+        """One more value of a histogram."""
+        key = metric, _ordered(metric, labels)
+        limits = metric.value.limits
+        with self._lock:
+            observed = self._observed.setdefault(key, _Observed(len(limits)))
+            observed.counts[bisect.bisect_left(limits, value)] += 1
+            observed.sum += value
 
     def get(self, metric: Metric, /, **labels: str) -> float:
         return self._values.get((metric, _ordered(metric, labels)), 0)
@@ -271,9 +361,24 @@ class Metrics:
         """Every number set so far, in the catalogue's order."""
         with self._lock:
             items = list(self._values.items())
-        order = {metric: index for index, metric in enumerate(Metric)}
-        items.sort(key=lambda item: (order[item[0][0]], item[0][1]))
-        return tuple(Sample(metric, labels, value) for (metric, labels), value in items)
+        samples = [Sample(metric, labels, value) for (metric, labels), value in items]
+        for one in self.histograms():
+            samples.append(Sample(one.metric, one.labels, one.count, "_count"))
+            samples.append(Sample(one.metric, one.labels, one.sum, "_sum"))
+        samples.sort(key=lambda one: (_ORDER[one.metric], one.labels, one.suffix))
+        return tuple(samples)
+
+    def histograms(self) -> tuple[Histogram, ...]:
+        """Every histogram with a value."""
+        with self._lock:
+            items = [(*key, list(one.counts), one.sum) for key, one in self._observed.items()]
+        return tuple(
+            Histogram(metric, labels, tuple(itertools.accumulate(counts[:-1])), sum(counts), total)
+            for metric, labels, counts, total in items
+        )
+
+
+_ORDER = {metric: index for index, metric in enumerate(Metric)}
 
 
 def _ordered(metric: Metric, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -43,6 +43,14 @@ class OnDisk:
     def size_bytes(self) -> int:
         return self._place.size_bytes
 
+    @property
+    def fill_ratio(self) -> float:
+        return self._place.fill_ratio
+
+    @property
+    def oldest_ns(self) -> int | None:
+        return self._place.oldest_ns
+
     def end(self) -> None:
         self._spool.close()
 
@@ -63,6 +71,13 @@ def queue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def take(queue: Queue, max_events: int = 1000) -> list[str]:
     batch = queue.lease(max_events, min_events=0)
     return ids(batch.events) if batch else []
+
+
+def lease(queue: Queue, count: int) -> Batch:
+    """So many events, as soon as that many can be had."""
+    batch = queue.lease(count, min_events=count, flush_seconds=PATIENCE)
+    assert batch is not None
+    return batch
 
 
 def put_back(queue: Queue) -> None:
@@ -198,6 +213,36 @@ def test_putting_after_the_close_does_not_raise(queue: Place) -> None:
     queue.close("shutdown")
     queue.put(events(2))
     assert take(queue) == []
+
+
+def test_the_oldest_event_is_known_while_it_is_there_leased_or_not(queue: Place) -> None:
+    seen = [queue.oldest_ns]
+    queue.put(events(4, first=7))
+    seen.append(queue.oldest_ns)
+    first, second = lease(queue, 2), lease(queue, 2)
+    queue.settle(second, Outcome(delivered=second.events))
+    seen.append(queue.oldest_ns)
+    queue.settle(first, Outcome(delivered=first.events[:1]))
+    seen.append(queue.oldest_ns)
+    queue.put(events(1, first=20))
+    again = lease(queue, 2)
+    queue.settle(again, Outcome(delivered=again.events))
+    seen.append(queue.oldest_ns)
+    assert seen == [None, 7, 7, 8, None]
+
+
+def test_a_queue_is_the_fuller_the_more_is_in_it_and_empty_when_all_is_gone(queue: Place) -> None:
+    assert queue.fill_ratio == 0
+    seen = []
+    for first in (0, 100):
+        queue.put(events(100, first=first))
+        batch = lease(queue, 100)
+        queue.settle(batch, Outcome(retry=batch.events))
+        seen.append(queue.fill_ratio)
+    assert 0 < seen[0] < seen[1] < 1
+    batch = lease(queue, 200)
+    queue.settle(batch, Outcome(delivered=batch.events))
+    assert queue.fill_ratio == 0
 
 
 def test_putting_nothing_is_nothing(queue: Place) -> None:

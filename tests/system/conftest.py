@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.harness import BUSYBOX, POLLS, PREFIX, QUICK, Agent, Containers, Netns, call
+from tests.system.packages import Packages, build_packages
 from tests.system.peers import Peers
 
 
@@ -31,6 +32,12 @@ def peers() -> Iterator[Peers]:
     """Starts processes whose sockets a test commands, and their namespaces and containers."""
     with Peers() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """deb, rpm, tar.gz and wheel, as `make package` builds them."""
+    return Packages(build_packages(tmp_path_factory.mktemp("packages")))
 
 
 @pytest.fixture(scope="session")

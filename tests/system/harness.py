@@ -116,6 +116,7 @@ class Agent:
         *options: str,
         environ: dict[str, str] | None = None,
         before: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "connbeat"),
     ) -> None:
         """`before` are words before the agent's command (`setpriv ...`), which have to exec it."""
         self._out, self._err = folder / "events.ndjson", folder / "agent.log"
@@ -125,7 +126,7 @@ class Agent:
         arguments = [option for pair in options for option in ("-E", pair)]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "connbeat", "run", "-e", *arguments],
+                [*before, *program, "run", "-e", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -208,7 +208,7 @@ def test_what_cannot_work_is_refused_in_one_line(arguments: tuple[str, ...], wor
     assert result.stdout == ""
     assert word in result.stderr
     assert "Traceback" not in result.stderr
-    assert "connbeat starts" not in result.stderr
+    assert "Setup Beat" not in result.stderr
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

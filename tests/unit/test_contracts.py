@@ -24,7 +24,7 @@ PURE_MODULES = (
 
 #: Memory: what the command line must not load before it is known to be needed.
 HEAVY = {"confluent_kafka", "docker", "elasticsearch", "psutil", "redis", "requests", "rich"}
-HEAVY |= {"prometheus_client", "urllib3", "yaml"}
+HEAVY |= {"cryptography", "prometheus_client", "urllib3", "yaml"}
 
 WITHOUT_LINUX = """
 import importlib, importlib.abc, socket, sys

@@ -18,6 +18,7 @@ WITHOUT_TWIN = {
     "model/connections.py": "declarations alone",
     "model/containers.py": "declarations alone",
     "model/processes.py": "declarations alone",
+    "model/schemas.py": "declarations alone",
     "model/targets.py": "declarations alone",
     "model/traces.py": "declarations alone",
     "cli/options.py": "declarations alone",

@@ -1,10 +1,13 @@
 """The section `output.elasticsearch`, with `setup.template` and `setup.ilm`, which belong to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from connbeat.model.format_strings import FormatString
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import NetworkOutputConfig
 from connbeat.outputs.elasticsearch.indices import TemplateWish, pattern_of
 from connbeat.outputs.hosts import HostDefaults, HostUrl, parse_hosts
@@ -13,13 +16,18 @@ PORTS = {"http": 9200, "https": 9200}
 
 DAILY_INDEX = FormatString.parse("connbeat-%{+yyyy.MM.dd}")
 DATA_STREAM = FormatString.parse("logs-connbeat-default")
+# Of their own: in an index of the other schema some fields would be objects and texts at once.
+ECS_DAILY_INDEX = FormatString.parse("connbeat-ecs-%{+yyyy.MM.dd}")
+ECS_DATA_STREAM = FormatString.parse("logs-connbeat.connection-default")
+_TEMPLATE_NAMES: dict[SchemaName, str] = {"connbeat": "connbeat", "ecs": "connbeat-ecs"}
 
 
 class ElasticsearchConfig(NetworkOutputConfig, frozen=True, kw_only=True):
     """Names and meanings are libbeat's; `data_stream` and `dead_letter_index` are ours.
 
-    `index` None is DAILY_INDEX, or DATA_STREAM with `data_stream`. `template_*` and `ilm_*` are the
-    options `setup.template.*` and `setup.ilm.*`. `indices` and `pipelines` are rules as plain data.
+    `index` None is DAILY_INDEX, or DATA_STREAM with `data_stream`; `in_schema` chooses others.
+    `template_*` and `ilm_*` are the options `setup.template.*` and `setup.ilm.*`. `indices` and
+    `pipelines` are rules as plain data.
     """
 
     bulk_max_size: int = 1600
@@ -40,7 +48,7 @@ class ElasticsearchConfig(NetworkOutputConfig, frozen=True, kw_only=True):
     data_stream: bool = False
     dead_letter_index: str = ""
     template_enabled: bool = True
-    template_name: str = "connbeat"
+    template_name: str = _TEMPLATE_NAMES["connbeat"]
     template_pattern: str = ""
     template_overwrite: bool = False
     template_settings: Mapping[str, Any] = {}
@@ -77,10 +85,22 @@ class ElasticsearchConfig(NetworkOutputConfig, frozen=True, kw_only=True):
         """Whether indices are to have a lifecycle policy, if the cluster has them."""
         return self.ilm_enabled is True or (self.ilm_enabled == "auto" and self.data_stream)
 
-    def template_wish(self, *, policy: str) -> TemplateWish:
+    def in_schema(self, schema: SchemaName) -> Self:
+        """With the names for documents of that schema, where the user chose none."""
+        if schema == "connbeat":
+            return self
+        name = self.template_name
+        return msgspec.structs.replace(
+            self,
+            index=self.index or (ECS_DATA_STREAM if self.data_stream else ECS_DAILY_INDEX),
+            template_name=_TEMPLATE_NAMES[schema] if name == _TEMPLATE_NAMES["connbeat"] else name,
+        )
+
+    def template_wish(self, *, policy: str, schema: SchemaName = "connbeat") -> TemplateWish:
         """`policy` "" is none."""
         return TemplateWish(
             pattern=self.chosen_pattern,
+            schema=schema,
             is_data_stream=self.data_stream,
             policy=policy,
             settings=self.template_settings,

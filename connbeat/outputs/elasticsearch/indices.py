@@ -5,11 +5,14 @@ from typing import Any
 
 import msgspec
 
+from connbeat.model.schemas import SchemaName
+
 
 class TemplateWish(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says of the template; `policy` "" is no lifecycle policy."""
 
     pattern: str
+    schema: SchemaName = "connbeat"
     is_data_stream: bool = False
     policy: str = ""
     settings: Mapping[str, Any] = {}

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from connbeat.errors import Transient
 from connbeat.model.batches import Batch, Outcome
 from connbeat.outputs.elasticsearch.checks import check_host
 from connbeat.outputs.elasticsearch.client import ElasticsearchHost
@@ -11,7 +12,7 @@ from connbeat.outputs.elasticsearch.cluster import Cluster
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.lane import BulkLane
 from connbeat.outputs.elasticsearch.policy import read_policy
-from connbeat.outputs.elasticsearch.preparation import Preparation
+from connbeat.outputs.elasticsearch.preparation import Preparation, Prepared
 from connbeat.outputs.elasticsearch.requests import HostSettings, host_settings
 from connbeat.outputs.failover import Failover
 from connbeat.outputs.host_tls import HostTls
@@ -32,7 +33,7 @@ class ElasticsearchOutput:
 
     def __init__(self, config: ElasticsearchConfig, context: OutputContext) -> None:
         """Raises ValueError for hosts or rules that cannot be meant."""
-        self._config = config
+        self._config = config = config.in_schema(context.schema)
         self._context = context
         self._urls = config.urls
         self._tls = HostTls(config.ssl or TlsPolicy(), timeout_seconds=config.timeout_seconds)
@@ -60,6 +61,23 @@ class ElasticsearchOutput:
     def checks(self) -> Iterator[Check]:
         for url in self._urls:
             yield from check_host(self._settings(url), self._config, self._host)
+
+    def prepare(self) -> Prepared:
+        """`connbeat setup`: put there what `open` does, by the first host that answers.
+
+        Raises Transient if it cannot all be put there, for want of rights too, or Permanent.
+        """
+        preparation = self._make_preparation(is_required=True)
+        errors = []
+        for url in self._urls:
+            host = self._host(self._settings(url))
+            try:
+                return preparation.prepare(host)
+            except Transient as error:
+                errors.append(f"{url.url}: {error}")
+            finally:
+                host.close()
+        raise Transient("; ".join(errors))
 
     def _begins(self) -> tuple[int, ...]:
         config, count = self._config, len(self._urls)
@@ -95,7 +113,10 @@ class ElasticsearchOutput:
     def _settings(self, url: HostUrl) -> HostSettings:
         return host_settings(url, self._config, self._context.version)
 
-    def _make_preparation(self) -> Preparation:
+    def _make_preparation(self, *, is_required: bool = False) -> Preparation:
         """Raises Permanent if the policy's file cannot be used."""
         path = self._config.ilm_policy_file
-        return Preparation(self._config, read_policy(Path(path)) if path else None)
+        policy = read_policy(Path(path)) if path else None
+        return Preparation(
+            self._config, policy, schema=self._context.schema, is_required=is_required
+        )

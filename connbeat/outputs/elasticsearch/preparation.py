@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from connbeat.errors import Transient
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.bulk import describe_body
 from connbeat.outputs.elasticsearch.cluster import Answer, Cluster
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
@@ -39,10 +40,22 @@ class Prepared(msgspec.Struct, frozen=True):
 class Preparation:
     """What a configuration wants of a cluster. Any thread may use it."""
 
-    def __init__(self, config: ElasticsearchConfig, policy: Mapping[str, Any] | None) -> None:
-        """`policy` is the body of the user's own lifecycle policy, None for ours."""
+    def __init__(
+        self,
+        config: ElasticsearchConfig,
+        policy: Mapping[str, Any] | None,
+        *,
+        schema: SchemaName = "connbeat",
+        is_required: bool = False,
+    ) -> None:
+        """`policy` is the body of the user's own lifecycle policy, None for ours.
+
+        `is_required`: missing rights are a failure, not something to go on without.
+        """
         self._config = config
         self._policy = policy
+        self._schema = schema
+        self._is_required = is_required
 
     def prepare(self, cluster: Cluster) -> Prepared:
         """Ask and put. Raises Transient when the cluster does not answer, or not as it should."""
@@ -69,7 +82,7 @@ class Preparation:
         if found.is_success and not config.template_overwrite:
             self._compare(found)
             return
-        template = index_template(config.template_wish(policy=policy), version)
+        template = index_template(config.template_wish(policy=policy, schema=self._schema), version)
         body = msgspec.json.encode(template)
         self._put(cluster, path, body, "index template")
 
@@ -108,6 +121,9 @@ class Preparation:
         return True
 
     def _may_not(self, answer: Answer, what: str) -> bool:
+        if answer.status == _FORBIDDEN and self._is_required:
+            text = describe_body(answer.status, answer.body)
+            raise Transient(f"our rights do not reach to the {what}: {text}")
         if answer.status == _FORBIDDEN:
             _log.warning(
                 "Our rights at Elasticsearch do not reach to the %s; going on without. answer=%s",
@@ -119,12 +135,21 @@ class Preparation:
         return answer.status == _FORBIDDEN
 
     def _compare(self, found: Answer) -> None:
-        """Say so where the template that is there is for other indices."""
+        """Say so where the template that is there is for other indices or another schema."""
         try:
             template = msgspec.json.decode(found.body)["index_templates"][0]["index_template"]
             patterns = template["index_patterns"]
-        except (msgspec.MsgspecError, LookupError, TypeError):
+            schema = template.get("_meta", {}).get("schema", "connbeat")
+        except (msgspec.MsgspecError, LookupError, TypeError, AttributeError):
             return
+        if schema != self._schema:
+            _log.warning(
+                "The index template of this name is for another schema; setup.template.overwrite or"
+                " another setup.template.name would help. name=%s schema=%s wanted=%s",
+                self._config.template_name,
+                schema,
+                self._schema,
+            )
         if self._config.chosen_pattern not in patterns:
             _log.warning(
                 "The index template of this name is for other indices; setup.template.overwrite or"

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import connbeat
-from connbeat.model.fields import FIELDS, FieldType
+from connbeat.model.catalogue import fields_of
+from connbeat.model.fields import FieldType
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.indices import TemplateWish
 
 Version = tuple[int, ...]
@@ -39,8 +41,9 @@ _MAPPINGS: dict[FieldType, dict[str, Any]] = {
 }
 _TIMESTAMP = "@timestamp"
 _SETTINGS = {"index.refresh_interval": "5s", "index.mapping.total_fields.limit": 10_000}
-# Above the templates that Elasticsearch has for `logs-*-*` (100).
-_PRIORITY = 150
+# Above the templates that Elasticsearch has for `logs-*-*` (100). `connbeat-*`, for those who have
+# both schemas, fits the indices of both: the template that says more of the name wins.
+_PRIORITIES: dict[SchemaName, int] = {"connbeat": 150, "ecs": 151}
 _IGNORES_FIELDS_BEYOND_LIMIT = (8, 14)
 
 
@@ -54,24 +57,33 @@ def index_template(wish: TemplateWish, version: Version) -> dict[str, Any]:
     settings |= flat_settings(wish.settings)
     template: dict[str, Any] = {
         "index_patterns": [wish.pattern],
-        "priority": _PRIORITY,
-        "template": {"settings": settings, "mappings": mappings()},
-        "_meta": {"managed_by": "connbeat", "version": connbeat.__version__},
+        "priority": _PRIORITIES[wish.schema],
+        "template": {"settings": settings, "mappings": mappings(wish.schema)},
+        "_meta": {
+            "managed_by": "connbeat",
+            "version": connbeat.__version__,
+            "schema": wish.schema,
+        },
     }
     if wish.is_data_stream:
         template["data_stream"] = {}
     return template
 
 
-def mappings() -> dict[str, Any]:
-    """Every field of the catalogue; objects of the path are objects."""
+def mappings(schema: SchemaName = "connbeat") -> dict[str, Any]:
+    """Every field of the catalogue; objects of the path are objects.
+
+    Where ECS says `wildcard` or `constant_keyword` it is `keyword`, of the same family: clusters
+    without the commercial modules have neither, and a constant one refuses every other value.
+    """
     properties: dict[str, Any] = {}
-    for field in FIELDS:
+    for field in fields_of(schema):
         *parents, leaf = field.name.split(".")
         inside = properties
         for parent in parents:
             inside = inside.setdefault(parent, {"properties": {}})["properties"]
         inside[leaf] = dict(_MAPPINGS[field.type])
+    properties.setdefault("fields", dict(_FLAT))  # where processors put the user's, in any schema
     # A data stream allows its time no leniency; we write it, so it is right.
     properties[_TIMESTAMP] = {"type": "date"}
     return {"dynamic": "runtime", "date_detection": False, "properties": properties}

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -97,6 +99,31 @@ def test_without_a_name_the_host_s_name_stands_for_it() -> None:
     beat = document(Settings())["beat"]
     assert isinstance(beat, dict)
     assert beat["name"] == beat["hostname"] != ""
+
+
+@pytest.mark.usefixtures("booted")
+def test_documents_are_in_the_chosen_schema() -> None:
+    settings = Settings(name="edge-1", schema="ecs", fields={"dc": "a"})
+    found = document(settings)
+    shown, agent = found["process"], found["agent"]
+    assert isinstance(shown, dict)
+    assert isinstance(agent, dict)
+    assert shown["args"] == ["app", "--password", "xxxxx"]
+    assert shown["entity_id"] == "0123456789abcdef-1-64"
+    assert (agent["name"], found["labels"]) == ("edge-1", {"dc": "a"})
+    again = document(settings)["agent"]
+    assert isinstance(again, dict)
+    assert again["ephemeral_id"] != agent["ephemeral_id"]
+
+
+def test_who_wants_no_ecs_does_not_load_it() -> None:
+    program = (
+        "import sys; from connbeat.agent.build import build_documents;"
+        "from connbeat.config.schema import Settings;"
+        f"build_documents(Settings(), {ENVIRON!r});"
+        "sys.exit(any('.ecs' in name for name in sys.modules if name.startswith('connbeat')))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_redaction_can_be_switched_off() -> None:

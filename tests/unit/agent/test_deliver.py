@@ -255,6 +255,76 @@ def test_a_reopen_with_a_mistake_in_it_does_not_end_the_worker() -> None:
     assert bench.finish().delivered == 1
 
 
+# New settings
+
+
+def test_a_new_output_takes_over_between_two_batches_and_what_was_refused_goes_to_it() -> None:
+    old, new = FakeOutput(refuse(1)), FakeOutput()
+    bench = Bench(old)
+    bench.clock.on_wait = lambda: bench.worker.exchange(DeliveryPolicy(), new)
+    bench.queue.put(events(2))
+    assert bench.finish() == DeliveryCounts(delivered=2, retried=1, dropped=0)
+    assert (old.sent, old.calls) == ([["e0", "e1"]], ["close"])
+    assert (new.sent, new.calls) == ([["e1"]], ["open", "close"])
+
+
+def test_a_new_policy_without_an_output_is_the_old_output_s() -> None:
+    bench = Bench(FakeOutput(), DeliveryPolicy(max_events=1))
+    bench.queue.put(events(4))
+    bench.worker.exchange(DeliveryPolicy(max_events=3), None)
+    assert bench.finish().delivered == 4
+    assert bench.output.sent == [["e0", "e1", "e2"], ["e3"]]
+    assert bench.output.calls == ["close"]
+
+
+def test_of_two_exchanges_the_last_one_counts() -> None:
+    bench, second, third = Bench(FakeOutput()), FakeOutput(), FakeOutput()
+    bench.worker.exchange(DeliveryPolicy(), second)
+    bench.worker.exchange(DeliveryPolicy(max_events=1), third)
+    bench.queue.put(events(2))
+    bench.finish()
+    assert bench.output.calls == ["close"]
+    assert second.calls == ["open", "close"]
+    assert third.sent == [["e0"], ["e1"]]
+
+
+def test_a_new_output_that_can_never_work_leaves_the_old_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench, new = Bench(FakeOutput()), FakeOutput()
+    new.trouble = Permanent("no such directory")
+    bench.worker.exchange(DeliveryPolicy(), new)
+    bench.queue.put(events(2))
+    assert bench.finish().delivered == 2
+    assert ids(bench.output.taken) == ["e0", "e1"]
+    assert new.calls == ["open", "close"]
+    assert bench.worker.has_refused
+    assert (
+        "The new settings cannot work, the old ones stay. output=fake error=no such" in caplog.text
+    )
+
+
+def test_a_new_output_that_may_work_later_takes_over() -> None:
+    bench, new = Bench(FakeOutput()), FakeOutput()
+    new.trouble = Transient("down")
+    bench.worker.exchange(DeliveryPolicy(), new)
+    bench.queue.put(events(1))
+    assert bench.finish().delivered == 1
+    assert ids(new.taken) == ["e0"]
+    assert not bench.worker.has_refused
+
+
+def test_an_exchange_wakes_an_idle_worker() -> None:
+    bench, opened = Bench(FakeOutput()), threading.Event()
+    new = FakeOutput()
+    new.open = opened.set  # type: ignore[method-assign]  # a fake may be told anew
+    bench.worker.start(lambda *_: None)
+    bench.worker.exchange(DeliveryPolicy(), new)
+    assert opened.wait(10)
+    bench.worker.drain(bench.clock.monotonic + SECOND)
+    bench.worker.join()
+
+
 # Stopping
 
 

@@ -6,7 +6,7 @@ from connbeat.agent.delivery_report import DeliveryCounts, DeliveryReport, Failu
 from connbeat.errors import Transient
 from connbeat.model.batches import Drop, Outcome
 from connbeat.telemetry.metrics import Metric, Metrics
-from tests.deliveries import FakeClock, event, events
+from tests.deliveries import FakeClock, batch, event, events
 
 
 @pytest.fixture
@@ -67,3 +67,41 @@ def test_the_counts_are_those_of_one_output(report: DeliveryReport, metrics: Met
     metrics.add(Metric.EVENTS_DELIVERED, 5, output="other")
     metrics.add(Metric.EVENTS_DROPPED, 2, output="out", reason="queue_full")
     assert report.counts() == DeliveryCounts(delivered=0, retried=0, dropped=2)
+
+
+def test_what_is_on_its_way_is_seen_and_how_long_it_took_is_kept() -> None:
+    metrics, clock = Metrics(), FakeClock()
+    report = DeliveryReport("out", metrics, clock)
+    report.sending(batch(event(1, b"12345"), event(2, b"123")))
+    assert metrics.get(Metric.EVENTS_IN_FLIGHT, output="out") == 2
+    assert metrics.get(Metric.SENT_BYTES, output="out") == 8
+    clock.advance(2)
+    report.sent()
+    assert metrics.get(Metric.EVENTS_IN_FLIGHT, output="out") == 0
+    (one,) = metrics.histograms()
+    assert (one.count, one.sum) == (1, 2)
+
+
+def test_an_output_tries_from_its_first_failure_or_batch_until_something_gets_through() -> None:
+    clock = FakeClock()
+    report = DeliveryReport("out", Metrics(), clock)
+    seen = [report.trying_since_ns]
+    report.sending(batch(event(1)))
+    clock.advance(5)
+    report.failed(Failure.TRANSIENT, Transient("refused"))
+    report.sent()
+    clock.advance(5)
+    report.sending(batch(event(1)))
+    seen.append(report.trying_since_ns)
+    report.worked()
+    seen.append(report.trying_since_ns)
+    report.failed(Failure.TRANSIENT, Transient("refused"))
+    seen.append(report.trying_since_ns)
+    assert seen == [None, clock.monotonic - 10 * 10**9, None, clock.monotonic]
+
+
+def test_what_an_output_did_nothing_of_yet_is_nought_and_not_unknown() -> None:
+    metrics = Metrics()
+    DeliveryReport("out", metrics, FakeClock())
+    found = {sample.metric: sample.value for sample in metrics.samples()}
+    assert found == {Metric.EVENTS_DELIVERED: 0, Metric.EVENTS_RETRIED: 0}

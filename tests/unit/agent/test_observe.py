@@ -9,6 +9,7 @@ import pytest
 from connbeat.agent import observe
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.capture.reader import Poll
+from connbeat.connections.plans import PlanPolicy
 from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
@@ -245,6 +246,40 @@ def test_after_a_long_poll_the_interval_begins_anew() -> None:
     assert waits == [0, 2, 2, 2]
 
 
+def test_a_change_is_made_by_the_thread_itself_before_its_next_look() -> None:
+    stage = Stage([report(1)], [report(2)])
+    seen: list[int] = []
+    stage.thread.adjust(lambda: seen.append(len(stage.observer.started)))
+    stage.run(waits=1)
+    assert seen == [0]
+
+
+def test_a_change_with_a_mistake_in_it_costs_one_poll() -> None:
+    def mistake() -> None:
+        raise ValueError("bug")
+
+    stage = Stage([report(1)], [report(2)])
+    stage.thread.adjust(mistake)
+    stage.run(waits=1)
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert stage.intake.taken == [["e1"]]
+
+
+def test_a_new_interval_counts_from_the_next_poll_on() -> None:
+    stage = Stage()
+    stage.clock.on_wait = lambda: stage.thread.set_poll_interval(5 * SECOND)
+    waits = stage.clock.waits
+
+    def third() -> None:
+        stage.thread.set_poll_interval(5 * SECOND)
+        if len(waits) == 3:
+            stage.thread.stop()
+
+    stage.clock.on_wait = third
+    stage.thread.run()
+    assert waits == [2, 5, 5]
+
+
 def test_events_are_handed_on_in_parts() -> None:
     stage = Stage([report(number) for number in range(2500)])
     stage.thread.stop()
@@ -288,6 +323,7 @@ class World:
         self.was_last = False
         policy = TrackerPolicy(
             id_prefix="h",
+            plan=PlanPolicy(interval_ns=30 * SECOND),
             max_connections=10,
             own_pid=0,
             with_host=True,
@@ -298,7 +334,7 @@ class World:
             self,
             self.metrics,
             translator=self,
-            volume=volume or Volume.plain(30 * SECOND),
+            volume=volume,
         )
         me = cast(Any, self)
         self.observer = Observer(
@@ -487,9 +523,18 @@ def test_a_loss_forces_two_dumps_of_every_namespace() -> None:
     assert world.forced == [(None, 2)]
 
 
+def test_every_turn_that_comes_to_its_end_is_a_heartbeat_and_one_that_fails_is_not() -> None:
+    stage = Stage([report(1)], RuntimeError("a bug"), [], tick_seconds=1)
+    stage.run(waits=3)
+    heartbeat = stage.thread.heartbeat
+    assert stage.observer.ticks == 1
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+    assert heartbeat.count == 2 + 1 + 1, "a chunk and its poll, a tick, the last poll"
+    assert heartbeat.last_ns == stage.clock.monotonic
+
+
 def test_at_every_turn_it_is_asked_whether_to_shed_and_then_nothing_is_told_singly() -> None:
-    plans = Volume.plain(30 * SECOND).plans
-    world = World(volume=Volume(plans, Summaries("h", 10 * SECOND, 100, Metrics())))
+    world = World(volume=Volume(summaries=Summaries("h", 100, Metrics())))
     world.kinds()
     world.told = [Tick(is_lossy=True)]
     list(world.observer.tick())
@@ -497,7 +542,7 @@ def test_at_every_turn_it_is_asked_whether_to_shed_and_then_nothing_is_told_sing
     world.reason = SummaryReason.BUFFER_OVERRUN
     world.tables = [snapshot(CALL)]
     assert world.kinds() == []
-    world.clock.advance(10)
+    world.clock.advance(30)
     (summary,) = world.observer.poll()
     assert isinstance(summary, SummaryReport)
     assert (summary.reason, summary.opened) == (SummaryReason.BUFFER_OVERRUN, 1)

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from connbeat.agent.volume import build_volume, shortest_interval_ns
+from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_ns
 from connbeat.config.schema import AggregationRule, ConnbeatConfig, Settings, SummariseConfig
-from connbeat.connections.plans import Plan
+from connbeat.connections.plans import Plan, Plans
 from connbeat.connections.teller import Volume
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.model.connections import Party
@@ -33,14 +33,17 @@ def volume(made: Settings) -> Volume:
     return build_volume(made, builder, "h", Metrics())
 
 
+def plans_of(made: Settings) -> Plans:
+    return Plans(plan_policy(made), volume(made).describe)
+
+
 def test_by_default_everything_is_told_singly_every_30_seconds() -> None:
-    made = volume(settings())
-    assert made.plans.default == Plan(30 * SECOND)
-    assert made.summaries is None
+    assert plans_of(settings()).default == Plan(30 * SECOND)
+    assert volume(settings()).summaries is None
 
 
 def test_rules_are_asked_about_what_a_document_would_say() -> None:
-    plans = volume(settings(aggregation_rules=RULES)).plans
+    plans = plans_of(settings(aggregation_rules=RULES))
     assert plans.of(Party(process(1), WEB)) == Plan(300 * SECOND)
     assert plans.of(Party(process(1, "app", "--noisy"), None)) == Plan(0)
     assert plans.of(Party(process(1, "app"), None)) == Plan(30 * SECOND)
@@ -53,22 +56,22 @@ def test_rules_are_asked_about_what_a_document_would_say() -> None:
 def test_a_summary_is_of_one_aggregation_unless_it_has_a_time_of_its_own(
     summarise: dict[str, Any], aggregation: float, seconds: int
 ) -> None:
-    made = volume(settings({"enabled": True} | summarise, aggregation_seconds=aggregation))
-    assert made.plans.default == Plan(int(aggregation * SECOND), seconds * SECOND)
-    assert made.summaries is not None
-    assert made.summaries._interval_ns == seconds * SECOND
+    made = settings({"enabled": True} | summarise, aggregation_seconds=aggregation)
+    assert plans_of(made).default == Plan(int(aggregation * SECOND), seconds * SECOND)
+    assert plan_policy(made).summary_ns == seconds * SECOND
+    assert volume(made).summaries is not None
 
 
 def test_a_budget_needs_summaries_that_nobody_asked_for() -> None:
-    made = volume(settings(cpu_budget=25.0))
-    assert made.summaries is not None
-    assert made.plans.default == Plan(30 * SECOND)
+    made = settings(cpu_budget=25.0)
+    assert volume(made).summaries is not None
+    assert plans_of(made).default == Plan(30 * SECOND)
 
 
 def test_a_condition_without_the_switch_changes_nothing() -> None:
     when = {"equals": {"container.name": "web"}}
-    assert volume(settings({"when": when})).plans.default == Plan(30 * SECOND)
-    made = volume(settings({"when": when, "enabled": True})).plans
+    assert plans_of(settings({"when": when})).default == Plan(30 * SECOND)
+    made = plans_of(settings({"when": when, "enabled": True}))
     assert made.of(Party(process(1), WEB)) == Plan(30 * SECOND, 30 * SECOND)
     assert made.of(Party(process(1), None)) == Plan(30 * SECOND)
 

@@ -79,3 +79,11 @@ def test_a_gate_that_was_forced_is_open_for_so_many_dumps() -> None:
         assert gate.is_open(b"counters", 1)
         gate.dumped(b"counters", 1)
     assert not gate.is_open(b"counters", 1)
+
+
+def test_how_fresh_counters_have_to_be_can_change() -> None:
+    gate = Gate(fresh_ns=10 * SECOND)
+    gate.dumped(b"counters", 0)
+    assert not gate.is_open(b"more", 5 * SECOND, is_watched=True)
+    gate.fresh_ns = 5 * SECOND
+    assert gate.is_open(b"more", 5 * SECOND, is_watched=True)

@@ -427,3 +427,12 @@ def test_a_socket_of_a_namespace_that_cannot_be_entered_is_our_error(house: Hous
     house.diags = {2: NotPermitted("no")}
     with pytest.raises(NotPermitted):
         house.reader().get(OTHER, ROW)
+
+
+def test_how_fresh_counters_have_to_be_is_told_to_every_namespace(house: House) -> None:
+    house.diags = {1: FakeDiag(QUIET), 2: FakeDiag(QUIET)}
+    snapshots = house.reader()
+    snapshots.poll([HOST], 0)
+    snapshots.set_fresh(7)
+    snapshots.poll([HOST, OTHER], SECOND)
+    assert [one.gate.fresh_ns for one in snapshots._namespaces.values()] == [7, 7]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.cli.arguments import COMMANDS, HelpWanted, parse_arguments
+from connbeat.cli.arguments import HelpWanted, parse_arguments
+from connbeat.cli.commands import COMMANDS
 from connbeat.cli.options import Options, PathOverrides
 from connbeat.errors import ConfigError
 
@@ -30,6 +31,7 @@ def fault_of(*argv: str) -> str:
         ("-E a=b run -E c", Options(overrides=("a=b", "c"))),
         ("-E a=-5", Options(overrides=("a=-5",))),
         ("-Ea=b -cx.yml", Options(overrides=("a=b",), config_files=("x.yml",))),
+        ("--environment container", Options(environment="container")),
         ("-e -v -N", Options(log_to_stderr=True, verbose=True, dry_run=True)),
         ("-evN", Options(log_to_stderr=True, verbose=True, dry_run=True)),
         ("-ec run show", Options(command="show", log_to_stderr=True, config_files=("run",))),
@@ -71,11 +73,11 @@ def test_old_flags_without_meaning_give_a_warning_each() -> None:
     options = parse_arguments(line.split())
     assert options.command == "run"
     assert options.warnings == (
-        "-setup has no meaning in this version",
-        "-httpprof has no meaning in this version",
-        "-cpuprofile has no meaning in this version",
-        "-memprofile has no meaning in this version",
-        "-plugin has no meaning in this version",
+        "-setup has no meaning in this version: no dashboards to load",
+        "-httpprof has no meaning in this version: no profiles of Go",
+        "-cpuprofile has no meaning in this version: no profiles of Go",
+        "-memprofile has no meaning in this version: no profiles of Go",
+        "-plugin has no meaning in this version: no plugins of Go",
     )
 
 
@@ -85,12 +87,30 @@ def test_a_wrong_command_line_is_one_line_with_a_hint() -> None:
     assert fault_of("test") == (
         "connbeat test: expected connbeat test config or connbeat test output"
     )
-    assert "connbeat export config or connbeat export schema" in fault_of("export")
-    assert "unrecognized arguments: --fo" in fault_of("--fo")
-    assert "unrecognized arguments: --json" in fault_of("--json")
+    assert "connbeat export config or connbeat export config-schema" in fault_of("export")
+    assert fault_of("exprot") == ("connbeat: there is no command 'exprot', did you mean export?")
+    assert fault_of("export", "shema").endswith("did you mean export schema?")
     assert "expected one argument" in fault_of("show", "-c")
     assert "invalid choice: 'no'" in fault_of("--unknown-keys=no")
     assert "--strict.perms" in fault_of("--strict.perms=maybe")
+
+
+def test_an_unknown_flag_is_told_with_the_nearest_one_or_the_commands_that_have_it() -> None:
+    assert fault_of("--jsno", "show") == ("connbeat: there is no flag --jsno, did you mean --json?")
+    assert fault_of("-path.hom", "/h") == (
+        "connbeat: there is no flag -path.hom, did you mean --path.home?"
+    )
+    assert fault_of("-configtset") == (
+        "connbeat: there is no flag -configtset, did you mean --configtest?"
+    )
+    assert fault_of("--zzz") == (
+        "connbeat: there is no flag --zzz, connbeat --help lists the flags"
+    )
+    assert fault_of("run", "--json") == (
+        "connbeat run: there is no flag --json here; it is of show, doctor, test output;"
+        " see connbeat run --help"
+    )
+    assert fault_of("-ex") == "connbeat: there is no flag -ex, connbeat --help lists the flags"
 
 
 @pytest.mark.parametrize("argv", [["help"], ["-h"], ["--help"], ["-help"], ["-e", "help"]])
@@ -113,6 +133,15 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         assert f"usage: connbeat {command}" in str(caught.value)
         assert "examples:" in str(caught.value)
         assert "-c FILE" in str(caught.value)
+
+
+@pytest.mark.parametrize("argv", [["export", "-h"], ["help", "export"], ["--help", "export"]])
+def test_the_first_word_of_commands_has_help_that_lists_them(argv: Sequence[str]) -> None:
+    with pytest.raises(HelpWanted) as caught:
+        parse_arguments(argv)
+    assert "usage: connbeat export NAME [flags]" in str(caught.value)
+    assert "  connbeat export schema > event.schema.json" in str(caught.value)
+    assert "doctor" not in str(caught.value)
 
 
 @given(st.lists(st.text() | st.sampled_from(["-", "--", "-c", "-E", "-d", "-e", "show", "--json"])))

@@ -38,6 +38,14 @@ def test_what_is_configured_is_in_it(capsys: pytest.CaptureFixture[str]) -> None
     assert found["template"]["settings"]["index.lifecycle.name"] == "connbeat"
 
 
+def test_the_template_is_for_the_chosen_names(capsys: pytest.CaptureFixture[str]) -> None:
+    found = exported(capsys, "export template -E schema=ecs")
+    assert found["index_patterns"] == ["connbeat-ecs-*"]
+    mappings = found["template"]["mappings"]["properties"]
+    assert mappings["source"]["properties"]["port"]["type"] == "long"
+    assert "local_port" not in mappings
+
+
 def test_a_version_that_is_none_is_a_wrong_command_line() -> None:
     with pytest.raises(ConfigError, match=r"--es\.version: found 'x'"):
         run(parse_arguments(["export", "template", "--es.version=x"]))

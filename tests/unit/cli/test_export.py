@@ -39,3 +39,10 @@ def test_the_merged_configuration_is_yaml_without_secrets(
 def test_the_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Options(command="export schema")) == 0
     assert "$schema" in json.loads(capsys.readouterr().out)
+
+
+def test_the_schema_is_that_of_the_chosen_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Options(command="export schema", overrides=("schema=ecs",))) == 0
+    properties = json.loads(capsys.readouterr().out)["properties"]
+    assert {"source", "process", "connbeat"} <= properties.keys()
+    assert "local_process" not in properties

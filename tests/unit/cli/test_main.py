@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from connbeat.cli import main as front
-from connbeat.cli.arguments import COMMANDS
+from connbeat.cli.commands import COMMANDS
 from connbeat.cli.options import Options
 from connbeat.errors import CaptureError, ConfigError
 

@@ -33,14 +33,15 @@ def test_the_command_line_becomes_settings(config: str, capsys: pytest.CaptureFi
     assert printed.err.count("\n") == 1
 
 
-def test_a_log_that_is_to_go_elsewhere_is_warned_of_unless_e_says_stderr(
+def test_a_log_that_goes_nowhere_is_warned_of(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = Options(config_files=(config,), overrides=("logging.to_stderr=false",))
-    load_settings(options, {})
-    assert "warning: logging.to_stderr: " in capsys.readouterr().err
-    load_settings(options._replace(log_to_stderr=True), {})
-    assert "to_stderr" not in capsys.readouterr().err
+    nowhere = ("logging.to_stderr=false", "logging.to_files=false")
+    load_settings(Options(config_files=(config,), overrides=nowhere), {})
+    assert "warning: logging: it goes nowhere" in capsys.readouterr().err
+    load_settings(Options(config_files=(config,), overrides=nowhere, log_to_stderr=True), {})
+    load_settings(Options(config_files=(config,), overrides=nowhere[:1]), {})
+    assert "it goes nowhere" not in capsys.readouterr().err
 
 
 def test_what_the_settings_came_from_is_known(config: str) -> None:
@@ -80,7 +81,8 @@ def test_log_flags_raise_the_level(
     assert (logging.level, logging.selectors) == (level, selectors)
 
 
-def test_verbose_does_not_lower_debug_and_e_means_stderr() -> None:
-    logging = LoggingConfig(level="debug", to_stderr=False)
+def test_verbose_does_not_lower_debug_and_e_means_stderr_and_nothing_else() -> None:
+    logging = LoggingConfig(level="debug", to_stderr=False, to_files=True, to_syslog=True)
     found = with_log_flags(logging, Options(verbose=True, log_to_stderr=True))
     assert (found.level, found.to_stderr) == ("debug", True)
+    assert (found.to_files, found.to_syslog) == (False, False)

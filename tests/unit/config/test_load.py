@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connbeat.config import reader
 from connbeat.config.load import Loaded, Sources, load
 from connbeat.config.options import OPTIONS, SECTION_NAMES
 from connbeat.config.schema import Settings
@@ -79,7 +80,7 @@ def test_nothing_at_all_is_the_defaults_on_the_console(tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
-def test_sections_merge_and_lists_are_replaced(tmp_path: Path) -> None:
+def test_sections_merge_key_by_key_and_lists_item_by_item(tmp_path: Path) -> None:
     second = tmp_path / "second.yml"
     second.write_text("connbeat:\n  aggregation: 5s\ntags: [c]\nlogging:\n")
     second.chmod(0o600)
@@ -87,12 +88,19 @@ def test_sections_merge_and_lists_are_replaced(tmp_path: Path) -> None:
     first.write_text("connbeat.poll_interval: 1s\ntags: [a, b]\nlogging.level: error\n")
     first.chmod(0o600)
 
-    settings = load(Sources(files=(str(first), str(second))), {}).settings
+    loaded = load(Sources(files=(str(first), str(second))), {})
+    settings = loaded.settings
 
     assert settings.connbeat.poll_interval_seconds == 1
     assert settings.connbeat.aggregation_seconds == 5
-    assert settings.tags == ("c",)
+    assert settings.tags == ("c", "b")
     assert settings.logging.level == "error"
+    assert [warning.replace(f"{tmp_path}/", "") for warning in loaded.warnings] == [
+        (
+            "second.yml:3: tags: a list of 1 laid over one of 2 (first.yml:2), whose last 1 stay;"
+            " lists are merged item by item"
+        )
+    ]
 
 
 def test_faults_of_all_files_and_overrides_come_together(tmp_path: Path) -> None:
@@ -101,7 +109,7 @@ def test_faults_of_all_files_and_overrides_come_together(tmp_path: Path) -> None
 
     assert [fault.rpartition(f"{tmp_path}/")[2] for fault in caught.value.faults] == [
         "connbeat.yml:1: name: found a list, expected a text",
-        "-E: =x: expected key=value, in UTF-8",
+        "-E: expected key=value, in UTF-8",
         "-E: tags: found a section, expected a list such as [a, b]",
         "-E: output.file: found 'true', expected a section with keys such as output.file.enabled",
     ]
@@ -134,6 +142,21 @@ def test_paths_of_the_command_line_win_and_can_be_referred_to(tmp_path: Path) ->
     assert settings.path.home == settings.path.config == "/srv/${literal}"
     assert settings.path.data == "/srv/${literal}/data"
     assert settings.outputs["file"] == FileConfig(path="/srv/${literal}/data/logs")
+
+
+def test_what_the_systems_configuration_keeps_is_where_packages_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "etc" / "connbeat.yml"
+    system.parent.mkdir()
+    monkeypatch.setattr(reader, "SYSTEM_FILE", system)
+    text = "path.logs: ${path.data}/logs\n"
+    kept = load_text(text, system.parent).settings.path
+    moved = load_text("path.home: /h\n", system.parent).settings.path
+
+    assert (kept.config, kept.data) == ("/etc/connbeat", "/var/lib/connbeat")
+    assert kept.logs == "/var/lib/connbeat/logs"
+    assert (moved.config, moved.data) == ("/h", "/h/data")
 
 
 def test_a_path_without_value_is_the_default(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from connbeat.config import reader
 from connbeat.config.faults import Findings
-from connbeat.config.reader import files_to_read, read_file, working_directory
+from connbeat.config.reader import files_to_read, is_the_systems, read_file, working_directory
 from connbeat.config.tree import to_plain
 from connbeat.errors import ConfigError
 
@@ -104,6 +104,17 @@ def test_the_usual_places_are_the_working_directory_and_then_etc(
     assert files_to_read([], None) == (Path("connbeat.yml"),)
     assert files_to_read([], str(tmp_path)) == ()
     assert files_to_read([], str(here)) == (here / "connbeat.yml",)
+
+
+def test_a_file_of_etc_is_the_systems_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "SYSTEM_FILE", tmp_path / "connbeat.yml")
+    monkeypatch.chdir(tmp_path)
+
+    assert is_the_systems(tmp_path / "other.yml")
+    assert is_the_systems(Path("connbeat.yml"))
+    assert not is_the_systems(tmp_path / "below" / "connbeat.yml")
 
 
 def test_a_place_that_cannot_be_looked_at_is_told_rather_than_passed_over(tmp_path: Path) -> None:

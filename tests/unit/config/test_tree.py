@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from connbeat.config.tree import (
     Node,
     Place,
-    describe,
     find,
     leaves,
+    list_items,
     merged,
     nested,
     plain_node,
     plain_scalar,
+    secret,
     to_plain,
 )
 
@@ -96,9 +97,47 @@ def test_leaves_are_values_and_lists_with_their_paths() -> None:
     assert [path for path, _ in leaves(root)] == ["a.b", "c"]
 
 
-def test_what_was_found_is_described_on_one_short_line() -> None:
-    assert describe(plain_node("a\nb", HERE)) == r"'a\nb'"
-    assert len(describe(plain_node("x" * 1000, HERE))) == 42
-    assert describe(Node({}, HERE)) == "a section"
-    assert describe(Node((), HERE)) == "a list"
-    assert describe(Node(None, HERE)) == "nothing"
+def texts(*words: str) -> Node:
+    return Node(tuple(plain_node(word, HERE) for word in words), HERE)
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "whole"),
+    [
+        (texts("a", "b"), texts("c"), ["c", "b"]),
+        (texts("a"), texts("b", "c"), ["b", "c"]),
+        (texts("a"), texts(), ["a"]),
+        (texts(), texts("a"), ["a"]),
+        (texts("a", "b"), plain_node("c", HERE), "c"),
+        (texts("a", "b"), plain_node("c,d", HERE), "c,d"),
+        (texts("a", "b", "x"), plain_node("c, d", HERE, is_expanded=True), ["c", "d", "x"]),
+        (texts("a", "b"), plain_node("c", HERE, is_expanded=True), "c"),
+        (texts("a", "b"), Node(None, HERE), None),
+        (plain_node("a", HERE), texts("b"), ["b"]),
+    ],
+)
+def test_lists_merge_index_by_index_and_a_single_value_replaces_them(
+    below: Node, above: Node, whole: object
+) -> None:
+    assert to_plain(merged(nested("k", below), nested("k", above))) == {"k": whole}
+
+
+def test_sections_in_lists_are_merged_where_they_stand() -> None:
+    below = Node((nested("a", plain_node("1", HERE)),), HERE)
+    above = Node((nested("b", plain_node("2", HERE)),), HERE)
+    assert to_plain(merged(below, above)) == [{"a": 1, "b": 2}]
+
+
+def test_only_what_was_expanded_is_a_list_because_of_its_commas() -> None:
+    assert list_items(plain_node("a,b", HERE)) is None
+    items = list_items(secret(plain_node(" a ,, b", HERE, is_expanded=True)))
+    assert items is not None
+    assert [(item.text, item.is_secret) for item in items] == [("a", True), ("b", True)]
+
+
+def test_a_secret_is_one_to_its_last_leaf() -> None:
+    node = secret(nested("a", texts("x")))
+    inside = find(node, "a.0")
+    assert inside is not None
+    assert inside.is_secret
+    assert to_plain(node) == {"a": ["x"]}

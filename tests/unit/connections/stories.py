@@ -5,8 +5,9 @@ assert story.poll(0, WEB) == ["ongoing 0.0.0.0:80"]
 assert story.poll(2, WEB, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from connbeat.connections.plans import PlanPolicy
 from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.model.addresses import format_ip
@@ -44,9 +45,11 @@ class Story:
         with_host: bool = True,
         aggregation: float = AGGREGATION,
         containers: FakeContainers | None = None,
-        volume: Callable[[Metrics], Volume] | None = None,
+        plan: PlanPolicy | None = None,
+        volume: Volume | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.owners: dict[int, Attribution] = {}
         self.undecided: set[int] = set()
         self.ended: set[int] = set()
@@ -57,18 +60,18 @@ class Story:
         self.summaries: list[SummaryReport] = []
         policy = TrackerPolicy(
             id_prefix="h",
+            plan=plan or PlanPolicy(interval_ns=int(aggregation * SECOND)),
             max_connections=limit,
             own_pid=own_pid,
             with_host=with_host,
         )
-        plain = Volume.plain(int(aggregation * SECOND))
         self.tracker = Tracker(
             policy,
             containers or FakeContainers(),
             self,
             self.metrics,
             translator=self,
-            volume=volume(self.metrics) if volume is not None else plain,
+            volume=volume,
         )
 
     def current(self, process: Process, _now_ns: int) -> Process | None:

@@ -28,7 +28,7 @@ def named(name: str, seconds: int) -> Rule:
 
 
 def test_without_conditions_there_is_one_plan_for_all_and_nobody_is_described() -> None:
-    desk = Desk(interval_ns=30, summary_ns=60)
+    desk = Desk(interval_ns=30, summary_ns=60, is_summarised=True)
     assert desk.plans.default == Plan(30, 60)
     assert desk.described == 0
 
@@ -43,13 +43,13 @@ def test_the_first_rule_that_fits_counts() -> None:
 
 def test_only_what_the_condition_fits_is_summarised() -> None:
     fits = parse_condition({"equals": {"local_process.binary": "p1"}})
-    desk = Desk(interval_ns=30, summary_ns=60, summarised=fits)
+    desk = Desk(interval_ns=30, summary_ns=60, is_summarised=True, summarised=fits)
     assert desk.plans.of(Party(process(1), WEB)) == Plan(30, 60)
     assert desk.plans.of(Party(process(2), WEB)) == Plan(30)
 
 
 def test_a_rule_does_not_keep_what_is_summarised_from_being_that() -> None:
-    desk = Desk(interval_ns=30, rules=(named("web", 5),), summary_ns=60)
+    desk = Desk(interval_ns=30, rules=(named("web", 5),), summary_ns=60, is_summarised=True)
     assert desk.plans.of(Party(process(1), WEB)) == Plan(5 * SECOND, 60)
 
 

@@ -98,3 +98,43 @@ def test_trimming_lets_go_of_closed_lives_only(are_closed: list[bool], seconds: 
     assert len(left) <= len(schedule) <= max(len(left), 2 * len(left) + 1000)
     assert set(schedule.due(10**7 * SECOND)) == set(left)
     assert len(schedule) == 0
+
+
+@given(st.lists(st.integers(0, 120), min_size=1), st.integers(1, 60), st.integers(1, 60))
+def test_a_new_interval_keeps_everybody_in_his_order_within_it(
+    seconds: list[int], old: int, new: int
+) -> None:
+    schedule = Schedule()
+    lives = [life(number) for number in range(len(seconds))]
+    now = max(seconds) * SECOND
+    waiting = []
+    for one, second in sorted(zip(lives, seconds, strict=True), key=lambda pair: pair[1]):
+        schedule.add(one, second * SECOND, old * SECOND)
+        waiting.append(one)
+    gone = set(map(id, schedule.due(now)))
+    schedule.change(lambda _: old * SECOND, lambda _: new * SECOND, now)
+    assert len(schedule) == len(seconds) - len(gone)
+    assert list(schedule.due(now)) == []
+    assert list(schedule.due(now + (new + 1) * SECOND)) == [
+        one for one in waiting if id(one) not in gone
+    ]
+
+
+def test_who_has_no_interval_any_more_waits_no_more() -> None:
+    schedule, one, other = Schedule(), life(1), life(2)
+    schedule.add(one, 0, 10 * SECOND)
+    schedule.add(other, 0, 10 * SECOND)
+    schedule.change(
+        lambda _: 10 * SECOND, lambda life_: 20 * SECOND if life_ is one else 0, 5 * SECOND
+    )
+    assert schedule.ids() == {id(one)}
+    assert list(schedule.due(14 * SECOND)) == []
+    assert list(schedule.due(15 * SECOND)) == [one]
+    assert len(schedule) == 0
+
+
+def test_who_comes_at_once_is_spread_over_the_interval() -> None:
+    schedule = Schedule()
+    for number in range(100):
+        schedule.spread(life(number), 0, 25 * SECOND)
+    assert 20 < len(list(schedule.due(13 * SECOND))) < 80

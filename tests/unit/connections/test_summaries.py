@@ -30,14 +30,16 @@ class Desk:
 
     def __init__(self, max_keys: int = 100) -> None:
         self.metrics = Metrics()
-        self.summaries = Summaries("h", 10 * SECOND, max_keys, self.metrics)
+        self.summaries = Summaries("h", max_keys, self.metrics)
         self.summaries.begin(SECOND)
 
     def take(self, life: Life, kind: EventKind, reason: SummaryReason = CONFIGURED) -> None:
         self.summaries.take(life, kind, CURL, reason)
 
     def flush(self, second: int = 11, *, is_all: bool = False) -> list[SummaryReport]:
-        found: Iterator[SummaryReport] = self.summaries.flush(second * SECOND, is_all=is_all)
+        found: Iterator[SummaryReport] = self.summaries.flush(
+            second * SECOND, 10 * SECOND, is_all=is_all
+        )
         return list(found)
 
 

@@ -2,9 +2,10 @@
 
 import errno
 
+import msgspec
 import pytest
 
-from connbeat.connections.plans import PlanPolicy, Plans, Rule
+from connbeat.connections.plans import PlanPolicy, Rule
 from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
 from connbeat.model.conditions import parse_condition
@@ -26,21 +27,23 @@ def describe(party: Party) -> Document:
     return {"container": {"name": party.container.name if party.container is not None else ""}}
 
 
-def story(policy: PlanPolicy, *, own_pid: int = 0, with_host: bool = True) -> Story:
+def story(plan: PlanPolicy, *, own_pid: int = 0, with_host: bool = True) -> Story:
     """Inode 2 is of the container web, whatever else is the host's own."""
-
-    def volume(metrics: Metrics) -> Volume:
-        return Volume(Plans(policy, describe), Summaries("h", 10 * SECOND, 100, metrics))
-
+    metrics = Metrics()
     made = Story(
-        containers=FakeContainers([WEB]), volume=volume, own_pid=own_pid, with_host=with_host
+        containers=FakeContainers([WEB]),
+        plan=plan,
+        volume=Volume(describe, Summaries("h", 100, metrics)),
+        metrics=metrics,
+        own_pid=own_pid,
+        with_host=with_host,
     )
     made.owners[2] = owned(2, WEB.id)
     return made
 
 
-ALL = PlanPolicy(interval_ns=30 * SECOND, summary_ns=10 * SECOND)
-NONE = PlanPolicy(interval_ns=30 * SECOND)
+ALL = PlanPolicy(interval_ns=30 * SECOND, summary_ns=10 * SECOND, is_summarised=True)
+NONE = PlanPolicy(interval_ns=30 * SECOND, summary_ns=10 * SECOND)
 WEB_FITS = parse_condition({"equals": {"container.name": "web"}})
 
 
@@ -55,7 +58,11 @@ def test_everything_but_listeners_is_summarised() -> None:
 
 
 def test_only_what_the_condition_fits_is_summarised() -> None:
-    one = story(PlanPolicy(interval_ns=30 * SECOND, summary_ns=10 * SECOND, summarised=WEB_FITS))
+    one = story(
+        PlanPolicy(
+            interval_ns=30 * SECOND, summary_ns=10 * SECOND, is_summarised=True, summarised=WEB_FITS
+        )
+    )
     one.poll(0)
     assert one.poll(2, CALL, OTHER) == ["opened 10.0.0.1:5001 > 10.0.0.2:80"]
     assert len(one.poll(10, CALL, OTHER)) == 1
@@ -133,7 +140,7 @@ def test_nothing_is_told_singly_while_the_agent_sheds_and_everything_when_it_ret
 
 
 def test_what_is_summarised_is_counted_once_more_when_the_agent_stops() -> None:
-    one = story(PlanPolicy(interval_ns=30 * SECOND, summary_ns=1000 * SECOND))
+    one = story(PlanPolicy(interval_ns=30 * SECOND, summary_ns=1000 * SECOND, is_summarised=True))
     one.poll(0)
     one.poll(2, CALL)
     assert one.poll(4, CALL, is_last=True) == ["summary outbound None 10.0.0.2:80"]
@@ -147,3 +154,31 @@ def test_an_owner_nobody_knows_is_counted_as_such_in_a_summary_too() -> None:
     dying = row("10.0.0.1:5002", "10.0.0.2:80", cookie=4)
     one.poll(2, dying)
     assert one.metrics.get(Metric.OWNERS_UNKNOWN, reason="no_inode") == 1
+
+
+def test_a_new_plan_brings_forward_what_waits_and_wakes_what_was_never_to_be_told() -> None:
+    never = Rule(WEB_FITS, 0)
+    one = story(PlanPolicy(interval_ns=100 * SECOND, rules=(never,)))
+    one.poll(0)
+    one.poll(2, CALL, OTHER)
+    often = msgspec.structs.replace(one.tracker._policy, plan=PlanPolicy(interval_ns=4 * SECOND))
+    one.tracker.set_policy(often, 3 * SECOND)
+    told = one.poll(4, CALL, OTHER) + one.poll(6, CALL, OTHER)
+    assert sorted(told) == [
+        "ongoing 10.0.0.1:5000 > 10.0.0.2:80",
+        "ongoing 10.0.0.1:5001 > 10.0.0.2:80",
+    ]
+    silent = msgspec.structs.replace(often, plan=PlanPolicy(interval_ns=0))
+    one.tracker.set_policy(silent, 8 * SECOND)
+    assert one.poll(100, CALL, OTHER) == []
+
+
+def test_a_new_plan_is_that_of_what_is_told_next() -> None:
+    one = story(PlanPolicy(interval_ns=100 * SECOND))
+    one.poll(0)
+    policy = msgspec.structs.replace(
+        one.tracker._policy, plan=PlanPolicy(interval_ns=100 * SECOND, rules=(Rule(WEB_FITS, 4),))
+    )
+    one.tracker.set_policy(policy, SECOND)
+    one.poll(2, CALL, OTHER)
+    assert one.poll(8, CALL, OTHER) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from connbeat.connections import tracker as module
+from connbeat.connections.plans import PlanPolicy
 from connbeat.model.connections import ConnectionReport, Direction, DirectionSource, EventKind
 from connbeat.model.containers import Container
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
@@ -62,6 +63,23 @@ def test_a_life_is_opened_ongoing_every_aggregation_and_closed() -> None:
     assert story.poll(62, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.poll(64) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.poll(100) == []
+
+
+def test_a_new_policy_counts_from_now_on() -> None:
+    story = Story(aggregation=30)
+    story.poll(0)
+    story.poll(2, CALL)
+    policy = story.tracker._policy
+    now_ns = 3 * SECOND
+    story.tracker.set_policy(
+        msgspec.structs.replace(policy, plan=PlanPolicy(interval_ns=10 * SECOND)), now_ns
+    )
+    assert story.poll(8, CALL) == []
+    assert story.poll(12, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.poll(22, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
+    quiet = msgspec.structs.replace(story.tracker._policy, with_host=False)
+    story.tracker.set_policy(quiet, 24 * SECOND)
+    assert story.poll(40, CALL) == []
 
 
 def test_a_life_says_when_it_opened_and_when_it_closed() -> None:

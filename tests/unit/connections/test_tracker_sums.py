@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.connections.plans import PlanPolicy, Plans
+from connbeat.connections.plans import PlanPolicy
 from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
 from connbeat.model.connections import (
@@ -44,23 +44,24 @@ def describe(party: Party) -> Document:
     return {"pid": party.owner.pid if isinstance(party.owner, Process) else 0}
 
 
-def volume(aggregation: int, summary: int, *, are_some: bool) -> Volume:
-    """`are_some`: every third process is always summarised. Room for a handful of groups."""
-    policy = PlanPolicy(
+def plan_of(aggregation: int, summary: int, *, are_some: bool) -> PlanPolicy:
+    """`are_some`: every third process is always summarised."""
+    return PlanPolicy(
         interval_ns=aggregation * SECOND,
-        summary_ns=summary * SECOND if are_some else 0,
+        summary_ns=summary * SECOND,
+        is_summarised=are_some,
         summarised=(lambda document: document["pid"] % 3 == 0) if are_some else None,
     )
-    summaries = Summaries("h", summary * SECOND, 8, Metrics())
-    return Volume(Plans(policy, describe), summaries)
 
 
 class World:
     """Sockets of the host; both trackers see the same of them."""
 
-    def __init__(self, made: Volume, aggregation: int) -> None:
-        self.single = Story(aggregation=aggregation)
-        self.mixed = Story(volume=lambda _: made)
+    def __init__(self, plan: PlanPolicy) -> None:
+        """There is room for a handful of groups."""
+        self.single = Story(plan=PlanPolicy(interval_ns=plan.interval_ns))
+        volume = Volume(describe, Summaries("h", 8, Metrics()))
+        self.mixed = Story(plan=plan, volume=volume)
         self.second = 0.0
         self.next = 10
         self.open: dict[int, Socket] = {}
@@ -199,7 +200,7 @@ def draw_step(data: st.DataObject, world: World) -> None:
 def test_singles_and_summaries_together_say_what_singles_alone_would(
     data: st.DataObject, aggregation: int, summary: int, are_some: bool
 ) -> None:
-    world = World(volume(aggregation, summary, are_some=are_some), aggregation)
+    world = World(plan_of(aggregation, summary, are_some=are_some))
     for _ in range(data.draw(st.integers(0, 3), label="there before")):
         world.connect(data.draw(st.sampled_from(SERVERS)))
         world.move(world.next, *(data.draw(AMOUNTS) for _ in range(3)))
@@ -223,9 +224,7 @@ def test_singles_and_summaries_together_say_what_singles_alone_would(
 @given(st.data(), st.integers(2, 20))
 def test_what_is_open_now_is_what_is_open(data: st.DataObject, summary: int) -> None:
     """Everything is summarised all the time, in as few groups as there can be."""
-    policy = PlanPolicy(interval_ns=SECOND, summary_ns=summary * SECOND)
-    made = Volume(Plans(policy, describe), Summaries("h", summary * SECOND, 8, Metrics()))
-    world = World(made, 1)
+    world = World(PlanPolicy(interval_ns=SECOND, summary_ns=summary * SECOND, is_summarised=True))
     for _ in range(data.draw(st.integers(0, 30))):
         names = list(world.open)
         if len(names) > 0 and data.draw(st.booleans()):
@@ -242,7 +241,7 @@ def test_what_is_open_now_is_what_is_open(data: st.DataObject, summary: int) -> 
 
 def test_the_world_of_these_tests_has_singles_and_summaries() -> None:
     """Otherwise they prove nothing."""
-    world = World(volume(3, 4, are_some=True), 3)
+    world = World(plan_of(3, 4, are_some=True))
     world.poll()
     for _ in range(40):
         world.connect(SERVERS[0])
@@ -255,7 +254,7 @@ def test_the_world_of_these_tests_has_singles_and_summaries() -> None:
 def test_a_connection_that_is_told_singly_again_says_what_summaries_told_of_it(
     reason: SummaryReason,
 ) -> None:
-    world = World(volume(2, 60, are_some=False), 2)
+    world = World(plan_of(2, 60, are_some=False))
     world.poll()
     world.connect(SERVERS[0])
     world.move(world.next, 100, 1000, 1)

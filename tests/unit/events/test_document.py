@@ -13,9 +13,7 @@ from connbeat.model.connections import (
     Address,
     ConnectionReport,
     Direction,
-    DirectionSource,
     EventKind,
-    ListenerReport,
     Moved,
     Party,
     RemoteParty,
@@ -23,8 +21,7 @@ from connbeat.model.connections import (
     Spread,
 )
 from connbeat.model.containers import Container, DockerHost, PortBinding
-from connbeat.model.processes import Process, UnknownReason
-from connbeat.model.sockets import Counters, TcpState
+from connbeat.model.processes import UnknownReason
 from tests.builders import (
     HOST_NETNS,
     SECOND,
@@ -36,10 +33,7 @@ from tests.builders import (
     summary_report,
 )
 from tests.documents import assert_documented
-
-#: 2026-11-23T10:00:00Z, when the monotonic clock stood at 1000 s.
-WALL_NS = 1_795_428_000 * SECOND
-NOW_NS = 1000 * SECOND
+from tests.reports import CONNECTIONS, LISTENERS, NOW_NS, SWITCHES, WALL_NS
 
 CURL = process(4711, "/usr/bin/curl", "http://web/", environ=("HOME=/root", "TOKEN=x"))
 WEB = Container(
@@ -319,6 +313,48 @@ def test_a_container_nobody_described_has_its_id_its_runtime_and_its_addresses()
     }
 
 
+def test_a_container_that_a_kubelet_runs_has_its_names() -> None:
+    labels = {
+        "io.kubernetes.pod.name": "web-0",
+        "io.kubernetes.pod.namespace": "shop",
+        "io.kubernetes.pod.uid": "2f1c",
+        "io.kubernetes.container.name": "nginx",
+    }
+    pod = msgspec.structs.replace(WEB, labels=labels)
+    document = build(connection_report(container=pod))
+    assert document["kubernetes"] == {
+        "pod": {"name": "web-0", "uid": "2f1c"},
+        "namespace": "shop",
+        "container": {"name": "nginx"},
+    }
+    assert document["container"]["labels"] == labels
+    bare = msgspec.structs.replace(WEB, labels={"io.kubernetes.pod.name": "web-0"})
+    named = build(connection_report(container=bare))["kubernetes"]
+    assert named == {"pod": {"name": "web-0"}}
+    assert "kubernetes" not in build(connection_report(container=WEB))
+
+
+def test_the_documents_of_a_poll_share_what_is_told_of_a_container() -> None:
+    made = builder()
+    parts = [made.build(connection_report(container=WEB))["container"] for _ in range(2)]
+    assert parts[0] is parts[1]
+    other = made.build(connection_report("172.19.0.4:1", container=WEB))["container"]
+    assert other["local_ips"] == ["172.18.0.3", "10.0.0.1", "172.19.0.4"]
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    assert made.build(connection_report(container=WEB))["container"] is not other
+
+
+def test_only_on_request_a_process_has_what_another_schema_shows() -> None:
+    details = {"arguments", "started_ticks"}
+    made = builder(with_process_details=True)
+    shown = made.build(connection_report(owner=process(1, "app", "--password", "x")))
+    assert shown["local_process"]["arguments"] == ["app", "--password", "xxxxx"]
+    assert shown["local_process"]["started_ticks"] == 100
+    assert details.isdisjoint(build(connection_report(owner=CURL))["local_process"])
+    hidden = builder(with_process_details=True, expose_cmdline=False)
+    assert hidden.build(connection_report(owner=CURL))["local_process"]["arguments"] == []
+
+
 def test_a_process_without_a_path_or_a_user_name_leaves_them_out() -> None:
     bare = msgspec.structs.replace(CURL, executable="", user="", arguments=())
     shown = build(connection_report(owner=bare))["local_process"]
@@ -364,6 +400,16 @@ def test_fields_under_root_stand_there_and_win() -> None:
     document = made.build(connection_report())
     assert (document["dc"], document["type"]) == ("a", "mine")
     assert "fields" not in document
+
+
+def test_fields_under_root_reach_into_sections_and_change_no_other_document() -> None:
+    made = builder(fields={"beat": {"name": "mine"}, "connection": 7}, fields_under_root=True)
+    plain = builder().build(connection_report())
+    for _ in range(2):
+        document = made.build(connection_report())
+        assert document["beat"] == {**plain["beat"], "name": "mine"}
+        assert document["connection"] == 7
+    assert made._beat == plain["beat"]
 
 
 def test_no_document_shares_what_the_user_adds_with_the_next() -> None:
@@ -432,95 +478,6 @@ def test_a_process_that_changed_is_not_taken_from_the_last_poll() -> None:
 
 # Every document of every report
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-IPS = st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16)
-PORTS = st.integers(0, 65535)
-MOMENTS = st.integers(NOW_NS, 2 * NOW_NS)
-PROCESSES = st.builds(
-    Process,
-    pid=st.integers(1, 1 << 22),
-    started_ticks=st.integers(0, 1 << 40),
-    binary=TEXT,
-    executable=TEXT,
-    arguments=st.lists(TEXT, max_size=3).map(tuple),
-    environ=st.lists(TEXT, max_size=3).map(tuple),
-    uid=st.integers(0, (1 << 32) - 1),
-    user=TEXT,
-    started_at_ns=st.integers(0, WALL_NS),
-    container=st.none(),
-    netns=st.integers(1, 1 << 32),
-)
-CONTAINERS = st.builds(
-    Container,
-    id=st.just("c" * 64),
-    name=TEXT,
-    image=TEXT,
-    runtime=st.sampled_from(["", "docker", "containerd", "cri-o", "podman"]),
-    environ=st.lists(TEXT, max_size=3).map(tuple),
-    labels=st.dictionaries(TEXT, TEXT, max_size=2),
-    local_ips=st.sampled_from([(), ("172.18.0.3", "2001:db8::3")]),
-    ports=st.dictionaries(
-        PORTS.map(str),
-        st.lists(st.builds(PortBinding, TEXT, PORTS.map(str)), max_size=2).map(tuple),
-        max_size=2,
-    ),
-)
-OWNERS = PROCESSES | st.sampled_from(UnknownReason)
-PARTIES = st.builds(Party, OWNERS, st.none() | CONTAINERS)
-COUNTERS = st.builds(
-    Counters,
-    *[st.integers(0, (1 << 64) - 1)] * 2,
-    *[st.integers(0, (1 << 32) - 1)] * 2,
-    st.none(),
-)
-CONNECTIONS = st.builds(
-    ConnectionReport,
-    id=TEXT,
-    event_id=TEXT,
-    kind=st.sampled_from(EventKind),
-    netns=st.integers(1, 1 << 32),
-    interface=st.integers(0, 1 << 31),
-    local_ip=IPS,
-    local_port=PORTS,
-    remote_ip=IPS,
-    remote_port=PORTS,
-    inode=st.integers(0, 1 << 64),
-    state=st.sampled_from([state.label for state in TcpState] + ["closed"]),
-    direction=st.sampled_from(Direction),
-    direction_source=st.sampled_from(DirectionSource),
-    opened_ns=st.none() | MOMENTS,
-    closed_ns=st.none() | MOMENTS.map((2 * NOW_NS).__add__),
-    reported_ns=MOMENTS,
-    counters=st.none() | COUNTERS,
-    local=PARTIES,
-    remote=st.none() | st.builds(RemoteParty, st.none() | PROCESSES, st.none() | CONTAINERS),
-    nat=st.none() | st.builds(Address, IPS, PORTS),
-    failure=st.sampled_from(["", "refused", "timeout"]),
-)
-LISTENERS = st.builds(
-    ListenerReport,
-    id=TEXT,
-    event_id=TEXT,
-    kind=st.sampled_from([EventKind.OPENED, EventKind.ONGOING, EventKind.CLOSED]),
-    netns=st.integers(1, 1 << 32),
-    interface=st.integers(0, 1 << 31),
-    ip=IPS,
-    port=PORTS,
-    inode=st.integers(0, 1 << 64),
-    opened_ns=st.none() | MOMENTS,
-    closed_ns=st.none() | MOMENTS,
-    reported_ns=MOMENTS,
-    backlog=st.integers(0, 1 << 32),
-    backlog_max=st.integers(0, 1 << 32),
-    local=PARTIES,
-)
-SWITCHES = st.fixed_dictionaries(
-    {
-        name: st.booleans()
-        for name in ("expose_process_info", "expose_cmdline", "expose_environ", "redact")
-    }
-)
-
 
 @given(st.lists(CONNECTIONS | LISTENERS, max_size=4), SWITCHES)
 def test_every_document_is_as_the_catalogue_says(
@@ -542,3 +499,16 @@ def test_the_original_s_fields_have_the_types_its_consumers_read(report: Connect
     assert isinstance(shown["environ"], list)
     assert isinstance(shown.get("pid", 1), int)
     assert isinstance(document["beat"]["local_ips"], list)
+
+
+def test_a_new_policy_counts_from_the_next_poll_on_and_addresses_stay_known() -> None:
+    made = builder(tags=("old",))
+    first = made.build(connection_report(owner=CURL))
+    made.set_policy(DocumentPolicy(name="new", hostname="h", version="1", expose_cmdline=False))
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    second = made.build(connection_report(owner=CURL))
+    assert first["tags"] == ["old"]
+    assert "tags" not in second
+    assert second["local_process"]["cmdline"] == ""
+    assert second["beat"]["name"] == "new"
+    assert second["beat"]["local_ips"] == first["beat"]["local_ips"] != []

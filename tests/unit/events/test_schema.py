@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from connbeat.events.schema import event_schema, events_reference
+from connbeat.model.catalogue import fields_of
 from connbeat.model.fields import FIELDS
-from tests.documents import check_schema, validate
+from connbeat.model.schemas import SchemaName
+from tests.documents import SCHEMAS, check_schema, validate
 
 PAGE = Path(__file__).parents[3] / "docs" / "events.md"
 
@@ -21,18 +23,23 @@ def leaves(schema: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]
     return found
 
 
-def test_the_schema_is_one_and_survives_json() -> None:
-    check_schema(event_schema())
-    assert json.loads(json.dumps(event_schema())) == event_schema()
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_schema_is_one_and_survives_json(schema: SchemaName) -> None:
+    found = event_schema(schema)
+    check_schema(found)
+    assert json.loads(json.dumps(found)) == found
 
 
-def test_the_schema_has_every_field_and_no_other() -> None:
-    assert leaves(event_schema()).keys() == {field.name for field in FIELDS}
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_schema_has_every_field_and_no_other(schema: SchemaName) -> None:
+    assert leaves(event_schema(schema)).keys() == {field.name for field in fields_of(schema)}
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_each_example_is_right_by_the_schema(field: Any) -> None:
-    schema = leaves(event_schema())[field.name]
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field) for name in SCHEMAS for field in fields_of(name)]
+)
+def test_each_example_is_right_by_the_schema(name: SchemaName, field: Any) -> None:
+    schema = leaves(event_schema(name))[field.name]
     kinds = {"string": field.example}
     example = kinds.get(schema.get("type", "")) or json.loads(field.example)
     assert field.example
@@ -45,6 +52,13 @@ def test_what_is_in_every_event_is_required_with_its_parents() -> None:
     assert set(schema["required"]) == {"@timestamp", "type", "beat", "local_process"}
     assert schema["properties"]["beat"]["required"] == ["name", "hostname", "version", "local_ips"]
     assert "required" not in schema["properties"]["connection"]
+
+
+def test_in_ecs_what_is_ours_is_in_no_event_for_certain() -> None:
+    schema = event_schema("ecs")
+    assert "connbeat" not in schema["required"]
+    assert "host" in schema["required"]
+    assert "address" not in schema["properties"]["source"].get("required", ())
 
 
 def test_the_reference_page_is_the_catalogue_s() -> None:

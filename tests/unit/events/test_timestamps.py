@@ -1,5 +1,6 @@
 import datetime as dt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +24,15 @@ def test_a_moment_reads_back_as_itself_cut_to_the_millisecond(moments: list[int]
 
 def test_no_event_lies_in_the_future() -> None:
     assert TimestampFormatter().format(1_999_999_999) == "1970-01-01T00:00:01.999Z"
+
+
+@pytest.mark.parametrize(
+    ("digits", "text"),
+    [
+        (3, "1970-01-01T00:00:01.002Z"),
+        (6, "1970-01-01T00:00:01.002003Z"),
+        (9, "1970-01-01T00:00:01.002003004Z"),
+    ],
+)
+def test_the_precision_can_be_chosen(digits: int, text: str) -> None:
+    assert TimestampFormatter(digits).format(1_002_003_004) == text

@@ -153,6 +153,14 @@ def test_a_place_goes_on_where_its_mark_says(place: Place) -> None:
     assert ids(lease(other, 5, 6).events) == ["e1", "e3", "e5", "e6"]
 
 
+def test_of_events_on_disk_the_one_before_tells_how_old_the_oldest_may_be(place: Place) -> None:
+    deliver(place, lease(place, 1, 3))
+    assert place.oldest_ns(position(3)) is None
+    assert place.oldest_ns(position(5)) == 3
+    lease(place, 4, 5)
+    assert place.oldest_ns(position(5)) == 4
+
+
 class PlaceAgainstModel(RuleBasedStateMachine):
     """The place against a set of unsettled numbers; a restart may happen after any step."""
 

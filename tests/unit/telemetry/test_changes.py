@@ -27,6 +27,19 @@ def test_counters_show_what_they_grew_by_and_gauges_what_they_are() -> None:
     )
 
 
+def test_a_histogram_shows_what_it_grew_by_and_a_constant_nothing() -> None:
+    before = (Sample(Metric.BATCH_SECONDS, ("file",), 2, "_count"),)
+    after = (
+        Sample(Metric.BATCH_SECONDS, ("file",), 5, "_count"),
+        Sample(Metric.BATCH_SECONDS, ("file",), 0.25, "_sum"),
+        Sample(Metric.BUILD, ("1.0", "3.11"), 1),
+    )
+    assert render(changes(before, after)) == (
+        'connbeat_output_batch_seconds_count{output="file"}=3'
+        ' connbeat_output_batch_seconds_sum{output="file"}=0.250'
+    )
+
+
 def test_labels_tell_numbers_apart() -> None:
     before = (Sample(Metric.EVENTS_DELIVERED, ("file",), 4),)
     after = (*before, Sample(Metric.EVENTS_DELIVERED, ("console",), 4))

@@ -1,60 +1,19 @@
+import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connbeat.telemetry.log import (
-    LineFormatter,
     LogSettings,
     RateLimited,
     levels,
     set_up,
+    take_down,
 )
+from connbeat.telemetry.log_targets import LogFiles
 from tests.deliveries import FakeClock
-
-
-def raised(message: str) -> ValueError:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  any
-        raise ValueError(message)
-    return caught.value
-
-
-def record(message: str, *args: object, error: Exception | None = None) -> logging.LogRecord:
-    made = logging.LogRecord(
-        "connbeat.capture",
-        logging.INFO,
-        __file__,
-        1,
-        message,
-        args,
-        (type(error), error, error.__traceback__) if error else None,
-    )
-    made.created, made.msecs = 1795428000.123, 123.0
-    return made
-
-
-# Lines
-
-
-def test_a_line_has_the_time_in_utc_the_level_and_the_room() -> None:
-    line = LineFormatter().format(record("A namespace ended. netns=%d", 7))
-    assert line == "2026-11-23T10:00:00.123Z INFO connbeat.capture A namespace ended. netns=7"
-
-
-@given(st.text())
-def test_nothing_in_a_value_can_break_the_line_or_color_it(value: str) -> None:
-    line = LineFormatter().format(record("Odd process. name=%s", value))
-    assert len(line.splitlines()) == 1
-    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in line)
-
-
-def test_a_traceback_keeps_its_lines_and_nothing_else() -> None:
-    text = LineFormatter().format(record("It failed.", error=raised("\x1b[31mred")))
-    assert text.splitlines()[1] == "Traceback (most recent call last):"
-    assert "\x1b" not in text
-    assert "\\x1b[31mred" in text
 
 
 @pytest.mark.parametrize(
@@ -87,10 +46,7 @@ def restored() -> Iterator[None]:
     """Logging as it was, for the next test."""
     yield
     set_up(LogSettings(level="debug"))
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if one.get_name() == "connbeat"]:
-        root.removeHandler(handler)
-        handler.close()
+    take_down()
     logging.getLogger("connbeat").setLevel(logging.NOTSET)
 
 
@@ -101,6 +57,7 @@ def test_everything_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("connbeat.capture").debug("Not this.")
     logging.getLogger("urllib3").warning("A library speaks up.")
     logging.getLogger("urllib3").info("Not this.")
+    take_down()
     out, err = capsys.readouterr()
     assert out == ""
     assert [line.partition(" ")[2] for line in err.splitlines()] == [
@@ -115,11 +72,36 @@ def test_a_second_set_up_takes_the_place_of_the_first(capsys: pytest.CaptureFixt
     set_up(LogSettings(level="info"))
     logging.getLogger("connbeat.capture").debug("Not this.")
     logging.getLogger("connbeat.capture").info("Once.")
+    take_down()
     assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.usefixtures("restored")
+def test_lines_go_to_files_and_not_to_stderr_where_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(LogSettings(to_stderr=False, files=LogFiles(directory=str(tmp_path)), is_json=True))
+    logging.getLogger("connbeat.capture").info("Hello. n=%d", 1)
+    take_down()
+    assert capsys.readouterr().err == ""
+    assert json.loads((tmp_path / "connbeat").read_text())["message"] == "Hello. n=1"
+
+
 @pytest.mark.usefixtures("restored")
+def test_a_log_that_cannot_be_written_is_told_once_and_goes_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    set_up(LogSettings(to_stderr=False, files=LogFiles(directory=str(tmp_path / "file" / "x"))))
+    for number in range(3):
+        logging.getLogger("connbeat.capture").info("Hello. n=%d", number)
+    take_down()
+    lines = capsys.readouterr().err.splitlines()
+    assert "The log cannot be written there; its lines go to stderr." in lines[0]
+    assert "Not a directory" in lines[0]
+    assert [line[-4:] for line in lines[1:]] == [" n=0", " n=1", " n=2"]
+
+
 def test_the_first_line_comes_at_once_and_the_next_with_what_was_held_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

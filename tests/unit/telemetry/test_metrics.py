@@ -49,6 +49,33 @@ def test_samples_come_in_the_order_of_the_catalogue() -> None:
     ]
 
 
+def test_a_histogram_counts_what_is_up_to_each_limit_the_limit_itself_included() -> None:
+    metrics = Metrics()
+    for value in (0.001, 0.005, 0.006, 31):
+        metrics.observe(Metric.BATCH_SECONDS, value, output="x")
+    (one,) = metrics.histograms()
+    limits = Metric.BATCH_SECONDS.value.limits
+    assert dict(zip(limits, one.counts, strict=True)) == {
+        limit: 2 if limit == 0.005 else 3 for limit in limits
+    }
+    assert one.count == 4
+    assert one.sum == pytest.approx(31.012)
+
+
+def test_a_histogram_is_two_samples_in_its_place() -> None:
+    metrics = Metrics()
+    metrics.observe(Metric.BATCH_SECONDS, 2, output="x")
+    metrics.add(Metric.POLLS)
+    metrics.set(Metric.OPEN_FDS, 4)
+    found = [(one.metric, one.suffix, one.value) for one in metrics.samples()]
+    assert found == [
+        (Metric.POLLS, "", 1),
+        (Metric.BATCH_SECONDS, "_count", 1),
+        (Metric.BATCH_SECONDS, "_sum", 2),
+        (Metric.OPEN_FDS, "", 4),
+    ]
+
+
 def test_no_count_is_lost_between_threads() -> None:
     metrics = Metrics()
 
@@ -69,6 +96,10 @@ def test_a_name_says_what_prometheus_wants_it_to_say(metric: Metric) -> None:
     info = metric.value
     assert re.fullmatch(r"connbeat(_[a-z]+)+", info.name)
     assert info.name.endswith("_total") == (info.kind is Kind.COUNTER)
+    assert info.name.endswith("_info") == (info.kind is Kind.INFO)
+    assert not info.name.endswith(("_count", "_sum", "_bucket", "_ms", "_mb", "_percent"))
+    assert list(info.limits) == sorted(set(info.limits))
+    assert bool(info.limits) == (info.kind is Kind.HISTOGRAM)
     assert info.help.endswith(".")
 
 

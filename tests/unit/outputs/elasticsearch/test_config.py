@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from connbeat.model.ecs_fields import DATA_STREAM_NAMESPACE, DATA_STREAM_TYPE, DATASET
 from connbeat.model.format_strings import FormatString
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.tls_policy import TlsPolicy
@@ -44,6 +45,36 @@ def test_the_templates_pattern_follows_the_index() -> None:
     assert config().chosen_pattern == "connbeat-*"
     assert config(data_stream=True).chosen_pattern == "logs-connbeat-default"
     assert config(template_pattern="x-*").chosen_pattern == "x-*"
+
+
+@pytest.mark.parametrize(
+    ("is_stream", "index", "pattern"),
+    [
+        (False, "connbeat-ecs-%{+yyyy.MM.dd}", "connbeat-ecs-*"),
+        (True, "logs-connbeat.connection-default", "logs-connbeat.connection-default"),
+    ],
+)
+def test_each_schema_has_indices_and_a_template_of_its_own(
+    is_stream: bool, index: str, pattern: str
+) -> None:
+    plain = config(data_stream=is_stream)
+    assert plain.in_schema("connbeat") is plain
+    ecs = plain.in_schema("ecs")
+    assert (ecs.chosen_index.text, ecs.chosen_pattern) == (index, pattern)
+    assert ecs.template_name == "connbeat-ecs"
+    assert ecs.template_wish(policy="", schema="ecs").schema == "ecs"
+
+
+def test_the_names_the_user_chose_are_those_of_every_schema() -> None:
+    own = FormatString.parse("own")
+    ecs = config(index=own, template_name="t", template_pattern="x-*").in_schema("ecs")
+    assert ecs.chosen_index is own
+    assert (ecs.chosen_pattern, ecs.template_name) == ("x-*", "t")
+
+
+def test_the_data_stream_of_ecs_is_the_one_its_documents_name() -> None:
+    name = f"{DATA_STREAM_TYPE}-{DATASET}-{DATA_STREAM_NAMESPACE}"
+    assert config(data_stream=True).in_schema("ecs").chosen_index.text == name
 
 
 def test_what_cannot_be_meant_together_is_told() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from connbeat.errors import Permanent, Transient
@@ -32,6 +33,13 @@ def test_there_are_as_many_lanes_as_hosts_and_workers_want(
 
 def test_without_load_balancing_the_first_host_is_the_first() -> None:
     assert output("a", "b", "c", loadbalance=False)._begins() == (0,)
+
+
+def test_events_in_another_schema_go_to_indices_of_their_own() -> None:
+    there = msgspec.structs.replace(context(), schema="ecs")
+    made = build(ElasticsearchConfig(hosts=("h",)), there)
+    assert made._config.template_name == "connbeat-ecs"
+    assert made._config.chosen_pattern == "connbeat-ecs-*"
 
 
 def test_a_certificate_that_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from connbeat.errors import Transient
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.cluster import Answer
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.preparation import Preparation, Prepared, identify
@@ -28,8 +29,14 @@ def cluster(version: str = "8.19.0", *, has_ilm: bool = False) -> FakeCluster:
     return fake
 
 
-def prepare(fake: FakeCluster, policy: dict[str, Any] | None = None, **options: Any) -> Prepared:
-    return Preparation(ElasticsearchConfig(hosts=("es",), **options), policy).prepare(fake)
+def prepare(
+    fake: FakeCluster,
+    policy: dict[str, Any] | None = None,
+    schema: SchemaName = "connbeat",
+    **options: Any,
+) -> Prepared:
+    config = ElasticsearchConfig(hosts=("es",), **options)
+    return Preparation(config, policy, schema=schema).prepare(fake)
 
 
 def put(fake: FakeCluster, path: str) -> Any:
@@ -89,6 +96,34 @@ def test_a_template_for_other_indices_is_worth_a_line(caplog: pytest.LogCaptureF
         assert ("other indices" in caplog.text) is is_told
 
 
+@pytest.mark.parametrize(
+    ("meta", "schema", "is_told"),
+    [
+        ({"_meta": {"schema": "ecs"}}, "ecs", False),
+        ({"_meta": {"schema": "connbeat"}}, "ecs", True),
+        ({"_meta": {"schema": "ecs"}}, "connbeat", True),
+        ({"_meta": {}}, "connbeat", False),  # of a version that knew one schema
+        ({}, "connbeat", False),
+        ({}, "ecs", True),
+        ({"_meta": 1}, "ecs", False),  # no template of ours, and no trouble either
+    ],
+)
+def test_a_template_for_another_schema_is_worth_a_line(
+    caplog: pytest.LogCaptureFixture, meta: dict[str, Any], schema: SchemaName, is_told: bool
+) -> None:
+    fake = cluster()
+    inside = {"index_template": {"index_patterns": ["connbeat-*"], **meta}}
+    fake.places["GET", TEMPLATE] = Answer(200, msgspec.json.encode({"index_templates": [inside]}))
+    prepare(fake, schema=schema)
+    assert ("another schema" in caplog.text) is is_told
+
+
+def test_the_template_is_that_of_the_schema() -> None:
+    fake = cluster()
+    prepare(fake, schema="ecs")
+    assert put(fake, TEMPLATE)["_meta"]["schema"] == "ecs"
+
+
 def test_without_the_right_to_templates_events_still_go_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -98,6 +133,15 @@ def test_without_the_right_to_templates_events_still_go_out(
         fake.places[method, TEMPLATE] = FORBIDDEN
         prepare(fake)
         assert "rights" in caplog.text
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, "/_ilm/status"])
+def test_where_it_is_asked_for_a_missing_right_is_a_failure(path: str) -> None:
+    fake = cluster()
+    fake.places["GET", path] = FORBIDDEN
+    config = ElasticsearchConfig(hosts=("es",), ilm_enabled=True)
+    with pytest.raises(Transient, match="our rights do not reach"):
+        Preparation(config, None, is_required=True).prepare(fake)
 
 
 def test_a_template_that_the_cluster_refuses_is_told_and_tried_again() -> None:

@@ -1,10 +1,14 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.model.fields import FIELDS, FieldType
+from connbeat.model.catalogue import fields_of
+from connbeat.model.fields import FieldType
+from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.indices import TemplateWish
 from connbeat.outputs.elasticsearch.template import (
     flat_settings,
@@ -13,28 +17,36 @@ from connbeat.outputs.elasticsearch.template import (
     mappings,
     parse_version,
 )
+from tests.documents import SCHEMAS
+
+PUBLISHED: dict[str, list[str]] = yaml.safe_load(
+    (Path(__file__).parents[3] / "data" / "ecs" / "fields.yml").read_text()
+)["fields"]
 
 
 def template(version: tuple[int, ...] = (8, 19, 0), **wish: Any) -> dict[str, Any]:
     return index_template(TemplateWish(pattern="connbeat-*", **wish), version)
 
 
-def mapping_of(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = mappings()
+def mapping_of(name: str, schema: SchemaName = "connbeat") -> dict[str, Any]:
+    found: dict[str, Any] = mappings(schema)
     for part in name.split("."):
         found = found["properties"][part]
     return found
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_every_field_of_the_catalogue_is_mapped(field: Any) -> None:
-    assert mapping_of(field.name)["type"]
+EVERY_FIELD = [(schema, field) for schema in SCHEMAS for field in fields_of(schema)]
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_no_value_of_a_field_can_refuse_an_event(field: Any) -> None:
+@pytest.mark.parametrize(("schema", "field"), EVERY_FIELD)
+def test_every_field_of_the_catalogue_is_mapped(schema: SchemaName, field: Any) -> None:
+    assert mapping_of(field.name, schema)["type"]
+
+
+@pytest.mark.parametrize(("schema", "field"), EVERY_FIELD)
+def test_no_value_of_a_field_can_refuse_an_event(schema: SchemaName, field: Any) -> None:
     """Numbers, dates and addresses are lenient, texts bounded; keys of others are no fields."""
-    found = mapping_of(field.name)
+    found = mapping_of(field.name, schema)
     if field.name == "@timestamp":
         assert found == {"type": "date"}
     elif found["type"] in ("keyword", "flattened"):
@@ -49,6 +61,32 @@ def test_ports_are_numbers_and_addresses_are_addresses() -> None:
     assert mapping_of("local_port")["type"] == "long"
     assert mapping_of("remote_ip")["type"] == "ip"
     assert mapping_of("container.local_ips")["type"] == "ip"
+
+
+#: What ECS calls a type, and what it is where that is not there for everybody, or not lenient.
+ECS_TYPES = {"wildcard": "keyword", "constant_keyword": "keyword", "object": "flattened"}
+
+
+@pytest.mark.parametrize(("name", "published"), sorted(PUBLISHED.items()))
+def test_in_ecs_the_types_are_those_of_elastic(name: str, published: list[str]) -> None:
+    type_ = published[0]
+    assert mapping_of(name, "ecs")["type"] == ECS_TYPES.get(type_, type_)
+
+
+def test_each_schema_has_a_template_that_says_so() -> None:
+    assert template()["_meta"]["schema"] == "connbeat"
+    assert template(schema="ecs")["_meta"]["schema"] == "ecs"
+    assert "source" in template(schema="ecs")["template"]["mappings"]["properties"]
+
+
+def test_of_both_templates_that_fit_an_index_of_ecs_its_own_wins() -> None:
+    """`connbeat-*` fits both; two of the same priority the cluster does not take."""
+    assert template(schema="ecs")["priority"] > template()["priority"]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_user_s_fields_are_flattened_in_every_schema(schema: SchemaName) -> None:
+    assert mapping_of("fields", schema)["type"] == "flattened"
 
 
 def test_fields_that_nobody_knows_refuse_nothing() -> None:

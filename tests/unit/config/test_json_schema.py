@@ -1,0 +1,87 @@
+"""The schema beside the agent's own checks: what those take, it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
+import pytest
+import yaml
+
+from connbeat.config.json_schema import config_schema
+from connbeat.config.options import OPTIONS
+from connbeat.config.reference_file import reference_file
+from tests.unit.config.goldens import DATA, ROOT
+
+SCHEMA = config_schema()
+VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+EXAMPLES = [
+    *ROOT.glob("*.yml"),
+    *ROOT.glob("docker/*.yml"),
+    *ROOT.glob("packages/connbeat*.yml"),
+    *(DATA / "old").glob("*.yml"),
+]
+
+
+def errors(text: str) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(yaml.safe_load(text))]
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+def test_it_takes_the_reference() -> None:
+    assert errors(reference_file()) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_it_takes_every_file_that_comes_with_connbeat(path: Path) -> None:
+    assert errors(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "connbeat:",
+        "connbeat: {poll_interval: 1s}",
+        "connbeat.poll_interval: 1s",
+        "output: {file.path: /x}",
+        "output.file: {path: /x, rotate_every_kb: 10}",
+        "output: {kafka: {hosts: [a], metadata: {retry.backoff: 1s}}}",
+        "output: {kafka: {hosts: [a], metadata.retry: {backoff: 1s}}}",
+        "queue.mem.events: ${EVENTS:100}",
+        "output.http: ${HTTP}",
+        "fields: {a: {b: [1]}}",
+        "processors:",
+        "queue_size: 1000",
+    ],
+)
+def test_it_takes_every_way_to_write_a_key(text: str) -> None:
+    assert errors(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connbeat: {poll_intervall: 1s}",
+        "connbeat.poll_intervall: 1s",
+        "output: {fiel.path: /x}",
+        "connbeat: fast",
+        "connbeat.poll_interval: fast",
+        "output: {file: {number_of_files: 1}}",
+        "logging.level: loud",
+        "tags: {a: b}",
+        "[]",
+    ],
+)
+def test_it_refuses_what_is_broken(text: str) -> None:
+    assert errors(text)
+
+
+def test_editors_get_descriptions_and_defaults_and_know_what_is_of_yesterday() -> None:
+    definitions: dict[str, Any] = SCHEMA["definitions"]
+    assert definitions["connbeat.aggregation"]["default"] == "30s"
+    assert all("description" in definitions[key] for key in OPTIONS)
+    assert definitions["queue_size"]["deprecated"] is True
+    assert "deprecated" not in definitions["connbeat.aggregation"]
