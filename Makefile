@@ -8,8 +8,8 @@ VENV := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: docs help setup run test unit system testsuite lint format type \
-        bench bench-overhead bench-profile soak soak-outputs image package release clean FORCE
+.PHONY: docs golden help setup run test unit system testsuite lint format type \
+        bench bench-overhead bench-profile soak soak-outputs site image package release clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,16 @@ soak-outputs: setup ## every output under 20 kills at random, and an outage of a
 	@scripts/test-setup
 	@CONNBEAT_ORACLE_KILLS=20 CONNBEAT_ORACLE_OUTAGE=60 $(VENV)/python -m pytest tests/system/test_oracle.py $(ARGS)
 
+golden: setup ## write the golden files of the configuration's messages anew, to be read as a diff
+	@UPDATE_GOLDEN=1 $(VENV)/python -m pytest tests/unit/config tests/unit/cli -q
+	@git status --short tests/data docs
+
 docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of options, connbeat.reference.yml
 	scripts/docs
+
+site: setup ## the documentation as a site, in build/site; every warning is an error
+	@$(VENV)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" scripts/image

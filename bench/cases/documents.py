@@ -58,7 +58,7 @@ def _plain() -> Documents:
 
 
 def _ecs() -> Documents:
-    names = EcsNames(boot="5b1c2f0a9d3e4f60", ephemeral_id="8c1f0b7e")
+    names = EcsNames(boot="5b1c2f0a9d3e4f60", agent_id="1d6a1f0e", ephemeral_id="8c1f0b7e")
     return EcsDocumentBuilder(_POLICY, _DOCKER_HOST, names)
 
 

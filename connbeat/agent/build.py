@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,10 @@ import msgspec
 
 import connbeat
 from connbeat.agent.deliver import DeliveryWorker
+from connbeat.agent.identity import Identity, identify
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
+from connbeat.agent.processing import build_processing
 from connbeat.agent.queues import Queues, build_queues
 from connbeat.agent.shedding import build_shedding
 from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_ns
@@ -36,6 +37,7 @@ from connbeat.discovery.docker import DockerWatcher
 from connbeat.discovery.docker_host import read_docker_host
 from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
+from connbeat.discovery.pod_links import PodLinks, pod_links
 from connbeat.discovery.registry import ContainerRegistry
 from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.linux.procfs import ProcFs
@@ -53,6 +55,7 @@ class Observation(msgspec.Struct, frozen=True):
     snapshots: SnapshotReader
     registry: ContainerRegistry
     watcher: DockerWatcher | None
+    pods: PodLinks | None
     procfs: ProcFs
 
 
@@ -66,6 +69,7 @@ class Agent(msgspec.Struct, frozen=True):
     workers: tuple[DeliveryWorker, ...]
     execs: ExecSource
     metrics: Metrics
+    identity: Identity
 
 
 def build_agent(
@@ -74,16 +78,18 @@ def build_agent(
     """Wire the agent. With `dry_run` events are made and counted, and go nowhere."""
     metrics = Metrics()
     execs = ExecSource(partial(start_exec_reader, settings.connbeat), metrics)
-    builder = build_documents(settings, environ)
-    volume = build_volume(settings, builder, boot_prefix(), metrics)
+    identity = build_identity(settings)
+    builder = build_documents(settings, environ, identity)
+    volume = build_volume(settings, builder, _boot_prefix(), metrics)
     observation = build_observation(settings, environ, clock, metrics, execs=execs, volume=volume)
     outputs = {} if dry_run else build_outputs(settings, clock, metrics)
     queues = build_queues(settings, tuple(outputs), clock, metrics)
+    processing = build_processing(settings.processors, clock, metrics)
     return Agent(
         observation=observation,
         observer_thread=ObserverThread(
             observation.observer,
-            EventMaker(builder, clock, metrics),
+            EventMaker(builder, clock, metrics, processing),
             queues.intake,
             poll_interval_ns=int(settings.connbeat.poll_interval_seconds * 1e9),
             clock=clock,
@@ -103,6 +109,7 @@ def build_agent(
         execs=execs,
         queues=queues,
         metrics=metrics,
+        identity=identity,
     )
 
 
@@ -134,6 +141,7 @@ def build_observation(  # noqa: PLR0913  what differs between an agent and a loo
             environ=environ,
             is_wanted=config.enable_docker is True,
         )
+    pods = pod_links(registry, clock)
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
     capture = capture_policy(settings, environ)
@@ -151,7 +159,7 @@ def build_observation(  # noqa: PLR0913  what differs between an agent and a loo
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
             tracker_policy(settings),
-            registry,
+            pods or registry,
             processes,
             metrics,
             translator=nat,
@@ -161,7 +169,7 @@ def build_observation(  # noqa: PLR0913  what differs between an agent and a loo
         metrics=metrics,
         shedding=build_shedding(config, execs, metrics),
     )
-    return Observation(observer, snapshots, registry, watcher, procfs)
+    return Observation(observer, snapshots, registry, watcher, pods, procfs)
 
 
 def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
@@ -169,12 +177,26 @@ def start_exec_reader(config: ConnbeatConfig) -> ExecChild:
     return ExecChild(open_tracefs(), ProcFs(), with_environ=config.expose_environ)
 
 
-def build_documents(settings: Settings, environ: Mapping[str, str]) -> Documents:
+def build_identity(settings: Settings) -> Identity:
+    hostname = socket.gethostname()
+    return identify(
+        name=settings.name or hostname,
+        hostname=hostname,
+        version=connbeat.__version__,
+        path_data=settings.path.data,
+    )
+
+
+def build_documents(
+    settings: Settings, environ: Mapping[str, str], identity: Identity
+) -> Documents:
     policy, docker_host = document_policy(settings), read_docker_host(environ)
     if settings.schema == "ecs":
         from connbeat.events.ecs import EcsDocumentBuilder, EcsNames  # noqa: PLC0415  who chose it
 
-        names = EcsNames(boot=boot_prefix(), ephemeral_id=str(uuid.uuid4()))
+        names = EcsNames(
+            boot=_boot_prefix(), agent_id=identity.uuid, ephemeral_id=identity.ephemeral_id
+        )
         return EcsDocumentBuilder(policy, docker_host, names)
     return DocumentBuilder(policy, docker_host)
 
@@ -201,7 +223,7 @@ def document_policy(settings: Settings) -> DocumentPolicy:
 def tracker_policy(settings: Settings) -> TrackerPolicy:
     config = settings.connbeat
     return TrackerPolicy(
-        id_prefix=boot_prefix(),
+        id_prefix=_boot_prefix(),
         plan=plan_policy(settings),
         max_connections=config.max_connections,
         own_pid=0 if config.report_self else os.getpid(),
@@ -226,6 +248,6 @@ def _highest(config: ConnbeatConfig) -> Rung:
     return Rung[config.capture.upper()]
 
 
-def boot_prefix() -> str:
+def _boot_prefix() -> str:
     """16 hexadecimal digits of the kernel's random id of this boot: unique in any fleet."""
     return re.sub("[^0-9a-f]", "", _BOOT_ID.read_text())[:16]

@@ -30,6 +30,8 @@ def looking(observation: Observation, clock: Clock) -> Iterator[Observation]:
         if watcher is not None:
             threading.Thread(target=watcher.run, name="docker", daemon=True).start()
             clock.wait(watcher.ready, _NAMES_SECONDS)
+        if observation.pods is not None:
+            observation.pods.look()
         yield observation
     finally:
         observation.observer.close()

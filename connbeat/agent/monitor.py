@@ -10,7 +10,6 @@ from collections.abc import Callable
 import connbeat
 from connbeat.agent.build import Agent
 from connbeat.agent.health import Facts, Health, alive, ready
-from connbeat.agent.identity import Identity, identify
 from connbeat.agent.sight import read_sight
 from connbeat.agent.stats import (
     Document,
@@ -70,7 +69,7 @@ class Monitor:
         if importlib.util.find_spec("prometheus_client") is None:
             raise ConfigError((_NOT_FOUND_EXTRA,))
         self._address = parse_address(config.host, config.port)
-        self._identity = _identity(settings)
+        self._identity = agent.identity
         self._server = HttpServer(self._address, self._routes(), agent.metrics, clock)
 
     def open(self) -> None:
@@ -161,16 +160,6 @@ class Monitor:
             queue="disk" if is_on_disk else "mem",
             max_events=0 if is_on_disk else self._settings.queue_mem.events,
         )
-
-
-def _identity(settings: Settings) -> Identity:
-    hostname = os.uname().nodename
-    return identify(
-        name=settings.name or hostname,
-        hostname=hostname,
-        version=connbeat.__version__,
-        path_data=settings.path.data,
-    )
 
 
 def _json(document: Callable[[], Document]) -> Route:

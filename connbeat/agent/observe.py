@@ -14,6 +14,7 @@ from queue import SimpleQueue
 import msgspec
 
 from connbeat.agent.opens import OpenFinder
+from connbeat.agent.processing import Processing
 from connbeat.agent.shedding import Shedding
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
@@ -180,27 +181,67 @@ class Observer:
 
 
 class EventMaker:
-    """Reports to encoded events. One thread uses it."""
+    """Reports to encoded events, through the processors if there are any. One thread uses it."""
 
-    def __init__(self, builder: Documents, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        builder: Documents,
+        clock: Clock,
+        metrics: Metrics,
+        processing: Processing | None = None,
+    ) -> None:
         self._builder = builder
+        self._processing = processing
+        self._late: tuple[Event, ...] = ()
         self._clock = clock
         self._metrics = metrics
         self._encode = msgspec.json.Encoder().encode
 
     def make(self, reports: Iterable[Report], host_netns: int) -> Iterator[Event]:
-        """One event a report. A report that cannot be written costs itself only, and is counted."""
+        """One event a report, or none if a processor drops it; and those that waited for a name.
+
+        A report that cannot be written costs itself only, and is counted.
+        """
         self._builder.begin(host_netns, *read_both(self._clock))
+        yield from self._late
+        self._late = ()
+        processing = self._processing
+        if processing is not None:
+            yield from processing.released()
         for report in reports:
             try:
-                yield Event(
-                    report.event_id,
-                    self._builder.timestamp_ns(report),
-                    self._encode(self._builder.build(report)),
-                )
+                event_id, timestamp_ns = report.event_id, self._builder.timestamp_ns(report)
+                document = self._builder.build(report)
+                if processing is None:
+                    yield Event(event_id, timestamp_ns, self._encode(document))
+                elif event := processing.event(event_id, timestamp_ns, document):
+                    yield event
             except Exception:  # one bad report must not cost the rest of the poll
                 self._metrics.add(Metric.REPORTS_FAILED)
                 log.exception("A report could not be written. id=%s", report.id)
+
+    def start(self) -> None:
+        """Whatever the processors look things up with. Blocks for a millisecond or two."""
+        if self._processing is not None:
+            self._processing.start()
+
+    def rest(self) -> Iterator[Event]:
+        """What still waits, as it is: there is no later turn with these processors."""
+        yield from self._late
+        self._late = ()
+        if self._processing is not None:
+            yield from self._processing.released(is_last=True)
+
+    def exchange(self, processing: Processing | None) -> None:
+        """Other processors from the next report on; what waits for the old ones goes on now."""
+        self._late = tuple(self.rest())
+        self.close()
+        self._processing = processing
+        self.start()
+
+    def close(self) -> None:
+        if self._processing is not None:
+            self._processing.close()
 
 
 class ObserverThread:
@@ -240,6 +281,10 @@ class ObserverThread:
         """From the next poll on, from any thread."""
         self._poll_interval_ns = interval_ns
 
+    def set_processing(self, processing: Processing | None) -> None:
+        """Other processors from the next look on, from any thread."""
+        self.adjust(partial(self._events.exchange, processing))
+
     def adjust(self, change: Callable[[], None]) -> None:
         """Have this thread call it before its next look, from any thread."""
         self._changes.put(change)
@@ -247,6 +292,7 @@ class ObserverThread:
     def run(self) -> None:
         due_ns = self._clock.monotonic_ns()
         try:
+            self._events.start()
             while not self._stopping.is_set():
                 self._turn(self._observer.poll)
                 self.first_poll_done.set()
@@ -254,8 +300,10 @@ class ObserverThread:
                 due_ns = max(due_ns + self._poll_interval_ns, self._clock.monotonic_ns())
                 self._tick_until(due_ns)
             self._turn(partial(self._observer.poll, is_last=True))
+            self._hand_on(self._events.rest)
         finally:
             self._observer.close()
+            self._events.close()
 
     def _tick_until(self, due_ns: int) -> None:
         """Wait for the next poll, and take on the way what the kernel tells."""
@@ -266,10 +314,13 @@ class ObserverThread:
         self._clock.wait(self._stopping, left_ns / 1e9)
 
     def _turn(self, look: Callable[[], Iterator[Report]]) -> None:
+        self._hand_on(lambda: self._events.make(look(), self._observer.host_netns))
+
+    def _hand_on(self, make: Callable[[], Iterator[Event]]) -> None:
         try:
             while not self._changes.empty():
                 self._changes.get()()
-            events = self._events.make(look(), self._observer.host_netns)
+            events = make()
             while chunk := list(islice(events, _CHUNK_EVENTS)):
                 self._intake.put(chunk)
                 self.heartbeat.beat(self._clock.monotonic_ns())

@@ -19,6 +19,7 @@ class Part(enum.Enum):
     LOG = "the log"
     SUPERVISOR = "the main thread, which reads its settings each time"
     DOCUMENTS = "what documents say and show"
+    PROCESSORS = "what becomes of documents before they are sent"
     REPORTS = "which connections are reported, and how often"
     POLLS = "how often the sockets are looked at"
     OUTPUTS = "outputs: a new one takes the old one's place between two batches"
@@ -30,6 +31,7 @@ LIVE: Mapping[str, Part] = {
     "tags": Part.DOCUMENTS,
     "fields": Part.DOCUMENTS,
     "fields_under_root": Part.DOCUMENTS,
+    "processors": Part.PROCESSORS,
     "shutdown_timeout": Part.SUPERVISOR,
     "connbeat.expose_process_info": Part.DOCUMENTS,
     "connbeat.expose_cmdline": Part.DOCUMENTS,
@@ -41,9 +43,8 @@ LIVE: Mapping[str, Part] = {
     "connbeat.report_self": Part.REPORTS,
     "connbeat.max_connections": Part.REPORTS,
     "connbeat.poll_interval": Part.POLLS,
-    "logging.level": Part.LOG,
-    "logging.selectors": Part.LOG,
     "logging.metrics.": Part.SUPERVISOR,
+    "logging.": Part.LOG,
     "queue.mem.flush.": Part.OUTPUTS,
     "output.": Part.OUTPUTS,
 }

@@ -10,13 +10,15 @@ from functools import partial
 import msgspec
 
 from connbeat.agent.build import Agent, capture_policy, document_policy, tracker_policy
+from connbeat.agent.logs import log_settings
 from connbeat.agent.outputs import build_outputs, delivery_policy
+from connbeat.agent.processing import build_processing
 from connbeat.agent.reload import Part, Plan, plan
 from connbeat.clock import Clock
 from connbeat.config.schema import Settings
 from connbeat.errors import ConfigError
 from connbeat.outputs.protocol import Output
-from connbeat.telemetry.log import LogSettings, set_levels
+from connbeat.telemetry.log import set_up
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,10 @@ class Reloader:
         for warning in warnings:
             log.warning("The new configuration is doubtful. warning=%s", warning)
         planned = plan(self.settings, new)
-        outputs = self._new_outputs(planned)  # before anything changes, for it may be impossible
+        # Before anything changes, for they may be impossible.
+        outputs = self._new_outputs(planned)
+        if Part.PROCESSORS in planned.live:
+            self._exchange_processors(planned.settings)
         self.settings = planned.settings
         for part in planned.live:
             if part in self._tell:
@@ -76,9 +81,13 @@ class Reloader:
         settings = msgspec.structs.replace(planned.settings, outputs=wanted)
         return build_outputs(settings, self._clock, self._agent.metrics)
 
+    def _exchange_processors(self, settings: Settings) -> None:
+        """Nothing is told where a library is missing: that is a ConfigError."""
+        processing = build_processing(settings.processors, self._clock, self._agent.metrics)
+        self._agent.observer_thread.set_processing(processing)
+
     def _tell_log(self) -> None:
-        logging_config = self.settings.logging
-        set_levels(LogSettings(level=logging_config.level, selectors=logging_config.selectors))
+        set_up(log_settings(self.settings, is_start=False))
 
     def _tell_documents(self) -> None:
         policy = document_policy(self.settings)

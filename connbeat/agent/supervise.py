@@ -81,6 +81,7 @@ class Supervisor:
             return 1
         self._monitor.start()
         self._start_docker()
+        self._start_pods()
         self._capture.start()
         log.info("connbeat start running.")
         metrics_log = MetricsLog(self._agent.metrics)
@@ -145,6 +146,12 @@ class Supervisor:
             threading.Thread(target=watcher.run, name="docker", daemon=True).start()
             self._clock.wait(watcher.ready, _NAMES_SECONDS)
             self._learn_docker_host()
+
+    def _start_pods(self) -> None:
+        pods = self._agent.observation.pods
+        if pods is not None:
+            pods.look()
+            threading.Thread(target=pods.run, name="pods", daemon=True).start()
 
     def _learn_docker_host(self) -> None:
         """The engine names its host once it answers; the resolver may block, so not in capture."""
@@ -221,6 +228,8 @@ class Supervisor:
         self._agent.observer_thread.stop()
         if self._agent.observation.watcher is not None:
             self._agent.observation.watcher.stop()
+        if self._agent.observation.pods is not None:
+            self._agent.observation.pods.stop()
         if self._capture.is_alive():
             self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
         for worker in self._agent.workers:

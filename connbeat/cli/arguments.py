@@ -1,8 +1,8 @@
 """argv to `Options`. Pure: nothing is printed, opened or left.
 
-Every word that is no flag and no flag's value belongs to the command, but for the key of two
-keystore commands, so flags may stand on both sides of it. The flags of the Go program work as they
-were written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
+Every word that is no flag and no flag's value belongs to the command, but for the last one of a
+command with an argument; so flags may stand on both sides of it. The flags of the Go program work
+as they were written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DIR`.
 """
 
 import argparse
@@ -36,13 +36,13 @@ def parse_arguments(argv: Sequence[str]) -> Options:
     words = words[1:] if is_help_command else words
     if is_help_command or "-h" in flags or "--help" in flags:
         raise HelpWanted(_help(words))
-    command, key = _command_and_key(words)
+    command, argument = _command_and_argument(words)
     given, left = _parser(command).parse_known_args(flags)
     if left:
         raise _fault(command, f"there is no flag {left[0]} here{_who_has(left[0])}")
-    if COMMANDS[command].argument == "KEY" and not key:
-        raise ConfigError((f"connbeat {command}: expected connbeat {command} KEY",))
-    return _options(command, vars(given))._replace(key=key)
+    if COMMANDS[command].argument and not argument:
+        raise ConfigError((f"connbeat {command}: expected {COMMANDS[command].usage(command)}",))
+    return _options(command, vars(given))._replace(key=argument)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -76,13 +76,6 @@ def _modern(argument: str) -> str:
     return f"{name}{equals}{value}"
 
 
-def _command_and_key(words: list[str]) -> tuple[str, str]:
-    before = " ".join(words[:-1])
-    if before in COMMANDS and COMMANDS[before].argument == "KEY":
-        return before, words[-1]
-    return _command(words), ""
-
-
 def _refuse_unknown(name: str) -> None:
     """Before the words are looked at: the value of a misspelt flag looks like a command."""
     if name in _NAMES:
@@ -104,6 +97,13 @@ def _who_has(flag: str) -> str:
     name = flag.partition("=")[0]
     have = [command for command in COMMANDS if name in COMMANDS[command].flags]
     return f"; it is of {', '.join(have)}" if have else ""
+
+
+def _command_and_argument(words: list[str]) -> tuple[str, str]:
+    command = " ".join(words[:-1])
+    if command in COMMANDS and COMMANDS[command].argument:
+        return command, words[-1]
+    return _command(words), ""
 
 
 def _command(words: list[str]) -> str:
@@ -203,7 +203,6 @@ def _options(command: str, given: dict[str, Any]) -> Options:
         verbose=given["v"],
         debug_selectors=tuple(name for part in selectors if (name := part.strip())),
         dry_run=given["N"],
-        environment=given["environment"],
         unknown_keys=given["unknown_keys"],
         strict_permissions=given["strict.perms"] == "true",
         paths=PathOverrides(*(given[f"path.{name}"] for name in PATHS)),

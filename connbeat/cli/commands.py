@@ -108,6 +108,27 @@ COMMANDS = {
         "print the manual page connbeat(1)",
         ("connbeat export man > connbeat.1", "connbeat export man | man -l -"),
     ),
+    "keystore create": Command(
+        "make an empty keystore, an encrypted file of secrets for ${KEY}",
+        ("connbeat keystore create -c connbeat.yml",),
+        flags=("--force",),
+    ),
+    "keystore add": Command(
+        "put a secret into the keystore; asks for its value",
+        (
+            "connbeat keystore add ES_PASSWORD",
+            "pass show elasticsearch | connbeat keystore add ES_PASSWORD --stdin --force",
+        ),
+        "In connbeat.yml, ${ES_PASSWORD} is its value then.",
+        flags=("--force", "--stdin"),
+        argument="KEY",
+    ),
+    "keystore list": Command("print the names of the secrets", ("connbeat keystore list",)),
+    "keystore remove": Command(
+        "take a secret out of the keystore",
+        ("connbeat keystore remove ES_PASSWORD",),
+        argument="KEY",
+    ),
     "completion bash": Command(
         "print the completion of the command line for bash",
         (
@@ -128,30 +149,6 @@ COMMANDS = {
             "connbeat completion fish | source",
             "connbeat completion fish > /usr/share/fish/vendor_completions.d/connbeat.fish",
         ),
-    ),
-    "keystore create": Command(
-        "make an empty keystore, an encrypted file of secrets for ${KEY}",
-        ("connbeat keystore create -c connbeat.yml",),
-        flags=("--force",),
-    ),
-    "keystore add": Command(
-        "put a secret into the keystore; asks for its value",
-        (
-            "connbeat keystore add ES_PASSWORD",
-            "pass show elasticsearch | connbeat keystore add ES_PASSWORD --stdin --force",
-        ),
-        "In connbeat.yml, ${ES_PASSWORD} is its value then.",
-        flags=("--force", "--stdin"),
-        argument="KEY",
-    ),
-    "keystore list": Command(
-        "print the names of the secrets",
-        ("connbeat keystore list",),
-    ),
-    "keystore remove": Command(
-        "take a secret out of the keystore",
-        ("connbeat keystore remove ES_PASSWORD",),
-        argument="KEY",
     ),
     "version": Command("print the version", ("connbeat version",)),
     "help": Command(

@@ -58,8 +58,7 @@ FLAGS = (
     Flag(("-N",), "dry run: count events, send none"),
     Flag(
         ("--environment",),
-        "what runs the agent; systemd and container log to stderr unless logging.to_files says "
-        "otherwise",
+        "what runs the agent, as Beats ask; the log is on stderr in each if nothing else is set",
         choices=ENVIRONMENTS,
         default="default",
     ),
@@ -86,10 +85,10 @@ FLAGS = (
 #: Of the commands that name them.
 MORE_FLAGS = (
     Flag(("--json",), "print JSON, for machines"),
-    Flag(("--es.version",), "of Elasticsearch, such as 7.17.0", "VERSION"),
-    Flag(("--ready",), "ask whether it does its work, too"),
     Flag(("--force",), "replace what is there"),
     Flag(("--stdin",), "read the value from stdin"),
+    Flag(("--es.version",), "of Elasticsearch, such as 7.17.0", "VERSION"),
+    Flag(("--ready",), "ask whether it does its work, too"),
 )
 #: What the Go program or newer Beats have and what means nothing here: accepted with a warning.
 WITHOUT_MEANING = (

@@ -28,14 +28,14 @@ _MODULES = {
     "export fields": "connbeat.cli.export",
     "export template": "connbeat.cli.elasticsearch",
     "export ilm-policy": "connbeat.cli.elasticsearch",
-    "keystore create": "connbeat.cli.keystore",
-    "keystore add": "connbeat.cli.keystore",
-    "keystore list": "connbeat.cli.keystore",
-    "keystore remove": "connbeat.cli.keystore",
     "export man": "connbeat.cli.man",
     "completion bash": "connbeat.cli.completion",
     "completion zsh": "connbeat.cli.completion",
     "completion fish": "connbeat.cli.completion",
+    "keystore create": "connbeat.cli.keystore",
+    "keystore add": "connbeat.cli.keystore",
+    "keystore list": "connbeat.cli.keystore",
+    "keystore remove": "connbeat.cli.keystore",
 }
 
 

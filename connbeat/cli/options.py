@@ -6,7 +6,6 @@ A NamedTuple, because `connbeat --version` shall not pay for msgspec.
 from typing import Literal, NamedTuple
 
 UnknownKeys = Literal["error", "warn"]
-Environment = Literal["default", "systemd", "container"]
 
 
 class PathOverrides(NamedTuple):
@@ -32,7 +31,6 @@ class Options(NamedTuple):
     verbose: bool = False  # -v: at least level info
     debug_selectors: tuple[str, ...] = ()  # -d: level debug, for these selectors
     dry_run: bool = False  # -N: count events, send none
-    environment: Environment = "default"  # --environment: what runs the agent
     unknown_keys: UnknownKeys = "error"  # --unknown-keys
     strict_permissions: bool = True  # --strict.perms
     paths: PathOverrides = PathOverrides()

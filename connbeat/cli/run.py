@@ -5,10 +5,10 @@ import os
 from functools import partial
 
 from connbeat.agent.build import build_agent
+from connbeat.agent.logs import log_settings
 from connbeat.agent.priority import apply_priority
 from connbeat.agent.reloader import Reloader
 from connbeat.agent.supervise import Supervisor
-from connbeat.cli.logs import log_settings
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings, read_settings
 from connbeat.clock import SystemClock
@@ -21,7 +21,7 @@ def run(options: Options) -> int:
     settings = load_settings(options)
     environ = dict(os.environ)
     refused = apply_priority(settings.nice, settings.max_procs)  # before the log has its thread
-    set_up(log_settings(settings, options.environment))
+    set_up(log_settings(settings))
     for setting, error in refused.items():
         log.warning("A setting is not permitted here. setting=%s error=%s", setting, error)
     clock = SystemClock()

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from connbeat.agent.build import build_documents, build_observation
+from connbeat.agent.build import build_documents, build_identity, build_observation
 from connbeat.agent.look import looking
 from connbeat.agent.observe import EventMaker
 from connbeat.agent.sight import read_sight
@@ -32,7 +32,8 @@ def run(options: Options) -> int:
         sight = read_sight(observation)
     reports = [report for report in by_id.values() if _is_open(report)]
     if options.as_json:
-        maker = EventMaker(build_documents(settings, environ), clock, metrics)
+        documents = build_documents(settings, environ, build_identity(settings))
+        maker = EventMaker(documents, clock, metrics)
         for event in maker.make(reports, observation.observer.host_netns):
             sys.stdout.buffer.write(event.body + b"\n")
         return 0

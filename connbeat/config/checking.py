@@ -29,7 +29,7 @@ from connbeat.config.schema import (
     Settings,
     SummariseConfig,
 )
-from connbeat.config.tree import Node, Place, find
+from connbeat.config.tree import Node, Place, find, nearest
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -43,6 +43,7 @@ def check(root: Node, findings: Findings, *, are_unknown_keys_faults: bool = Tru
     checker.check_outputs()
     checker.check_capture()
     checker.check_queue()
+    checker.check_logging()
     return checker.settings()
 
 
@@ -95,7 +96,9 @@ class _Checker:
         try:
             value = option.kind.parse(node)
         except Mismatch as mismatch:
-            self._mismatch(key, node, mismatch)
+            # What the kind says of a secret may quote it.
+            told = Mismatch(f"a {option.kind.name}") if node.is_secret else mismatch
+            self._mismatch(key, node, told)
             return
         if isinstance(option.kind, TextList) and node.is_scalar and not node.is_expanded:
             text = f"found {describe(node, key)}, taken as a list of one; [...] around it says so"
@@ -104,12 +107,16 @@ class _Checker:
 
     def _mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
         for path, text in mismatch.faults:
-            inside = find(node, path) if path else node
-            place = node.place if inside is None else inside.place
-            self._findings.fault(place, f"{key}.{path}" if path else key, text)
-        if not mismatch.faults:
-            text = f"found {describe(node, key)}, expected {mismatch}"
-            self._findings.fault(node.place, key, text)
+            whole = f"{key}.{path}" if path else key
+            self._findings.fault(nearest(node, path).place, whole, text)
+        for path, expected in mismatch.unexpected:
+            self._unexpected(f"{key}.{path}", nearest(node, path), expected)
+        if not mismatch.faults and not mismatch.unexpected:
+            self._unexpected(key, node, str(mismatch))
+
+    def _unexpected(self, key: str, node: Node, expected: str) -> None:
+        text = f"found {describe(node, key)}, expected {expected}"
+        self._findings.fault(node.place, key, text)
 
     def _not_used(self, option: Option, node: Node) -> None:
         if node.value in (False, (), {}) or self._is_of_an_output_that_is_off(option):
@@ -203,6 +210,12 @@ class _Checker:
             text = f"found {disk.max_retry_interval_seconds:g}s, expected at least retry_interval"
             self._findings.fault(self._place(key), key, text)
 
+    # ------------------------------------------------------------------ logging
+    def check_logging(self) -> None:
+        """Turns files on where they are configured."""
+        if self._values["logging.files"]:
+            self._values["logging"].setdefault("to_files", True)
+
     def _place(self, key: str) -> Place:
         node = find(self._root, key)
         return self._root.place if node is None else node.place
@@ -220,15 +233,11 @@ class _Checker:
             queue_mem=QueueMemConfig(**values["queue.mem"]),
             queue_disk=QueueDiskConfig(**values["queue.disk"]),
             logging=LoggingConfig(**values["logging"]),
-            logging_files=self._log_files(),
+            logging_files=LogFilesConfig(**values["logging.files"]),
             http=HttpConfig(**values["http"]),
             path=PathConfig(**values["path"]),
             keystore=KeystoreConfig(**values["keystore"]),
         )
-
-    def _log_files(self) -> LogFilesConfig | None:
-        values = self._values["logging.files"]
-        return LogFilesConfig(**values) if values else None
 
     def _outputs(self) -> dict[str, OutputConfig]:
         """Those that are on; what their own values contradict is told here."""

@@ -33,12 +33,20 @@ _YEAR_SECONDS = 365 * 24 * 3600.0
 class Mismatch(Exception):  # noqa: N818  the answer "no" to a node, not an error of anybody's
     """The node is nothing of this kind; the message is what would be.
 
-    `faults` are places below the node, dotted, with what is wrong there, where it is a whole tree.
+    Where it is a whole tree, `faults` are places below the node, dotted, with what is wrong there,
+    and `unexpected` such places with what would be right.
     """
 
-    def __init__(self, expected: str, faults: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        expected: str,
+        faults: tuple[tuple[str, str], ...] = (),
+        *,
+        unexpected: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(expected)
         self.faults = faults
+        self.unexpected = unexpected
 
 
 class Kind(Protocol):
@@ -251,16 +259,24 @@ class TextList:
     def parse(self, node: Node) -> tuple[str, ...]:
         items = list_items(node)
         if items is not None:
-            return tuple(self._item(item) for item in items if not item.is_broken)
+            return self._items(items)
         if isinstance(node.value, dict):
             raise Mismatch("a list such as [a, b]")
         text = node.text.strip() if node.is_expanded else node.text
         return (text,) if text else ()
 
-    def _item(self, node: Node) -> str:
-        if not node.has_text or node.value is None:
-            raise Mismatch("a list of texts such as [a, b]")
-        return node.text
+    def _items(self, items: tuple[Node, ...]) -> tuple[str, ...]:
+        wrong = [(index, self._expected(item)) for index, item in enumerate(items)]
+        unexpected = tuple((str(index), expected) for index, expected in wrong if expected)
+        if unexpected:
+            raise Mismatch("a list of texts such as [a, b]", unexpected=unexpected)
+        return tuple(item.text for item in items if not item.is_broken)
+
+    def _expected(self, item: Node) -> str:
+        """What the item should be, "" if it is that."""
+        if item.is_broken or (item.has_text and item.value is not None):
+            return ""
+        return "a text"
 
     def show(self, value: object) -> str:
         return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)

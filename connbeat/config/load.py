@@ -95,8 +95,8 @@ def _is_strict(sources: Sources, environment: Mapping[str, str]) -> bool:
 
 def _unexpanded(sources: Sources, environment: Mapping[str, str], findings: Findings) -> Node:
     """Everything merged, with `path.*` filled in, references as they were written."""
-    strict = _is_strict(sources, environment)
     files = _files(sources)
+    strict = _is_strict(sources, environment)
     trees = [read_file(path, findings, strict_permissions=strict) for path in files]
     trees += [_override(text, findings) for text in sources.overrides]
     trees += [_path_override(key, value) for key, value in sources.paths.items()]
@@ -143,6 +143,9 @@ def _with_paths(root: Node, files: Sequence[Path]) -> Node:
     """With `path.*` filled in, so that other settings can refer to it."""
     section = find(root, "path")
     if section is not None and section.value is not None and not isinstance(section.value, dict):
+        return root
+    home = find(root, "path.home")
+    if home is not None and not home.is_scalar:  # a fault, which would be told four times
         return root
     for key, node in _default_paths(files, has_home=_is_set(root, "path.home")).items():
         if not _is_set(root, key):

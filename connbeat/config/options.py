@@ -24,6 +24,7 @@ from connbeat.config.kinds import (
 from connbeat.config.option import Option, Status, known
 from connbeat.config.outputs.elasticsearch import SETUP
 from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sections
+from connbeat.config.processors.steps import Processors
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,
@@ -63,6 +64,11 @@ _USED = (
     Option("tags", _LIST, "Added to every event as `tags`."),
     Option("fields", Fields(), "Added to every event as `fields`; keys and values are yours."),
     Option("fields_under_root", _BOOLEAN, "`fields` at the top of the event instead of below it."),
+    Option(
+        "processors",
+        Processors(),
+        "What happens to each event before it is sent: [processors](processors.md).",
+    ),
     Option(
         "schema",
         Choice("connbeat", "ecs"),
@@ -305,7 +311,6 @@ _USED = (
 )
 
 _OTHERS = (
-    *known(Status.REFUSED, "Events are reported as they are.", "", "processors"),
     *known(
         Status.OBSOLETE,
         "The disk queue is one database; it needs no such setting.",

@@ -1,9 +1,9 @@
 """The types of options that outputs have. Pure; the plain types are in `kinds`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from connbeat.config.kinds import Integer, Mismatch, Text, TextList
-from connbeat.config.tree import Node, leaves, to_plain
+from connbeat.config.tree import Node, leaves, list_items, to_plain
 from connbeat.model.conditions import ConditionError, parse_condition
 from connbeat.model.format_strings import FormatString
 from connbeat.model.selectors import Selector, SelectorError
@@ -26,6 +26,21 @@ class Limit:
         return "-1" if value is None else str(value)
 
 
+class BatchSize:
+    """A number of events. libbeat's way to say that there are no batches, 0 or less, is one."""
+
+    name = "number"
+
+    def __init__(self, high: int) -> None:
+        self._kind = Integer(-1, high)
+
+    def parse(self, node: Node) -> int:
+        return max(1, self._kind.parse(node))
+
+    def show(self, value: object) -> str:
+        return str(value)
+
+
 class Hosts(TextList):
     """A list of destinations. The value is their texts: what they lack, the output fills in."""
 
@@ -36,14 +51,25 @@ class Hosts(TextList):
 
     def parse(self, node: Node) -> tuple[str, ...]:
         texts = super().parse(node)
-        if not texts:
+        if not texts and not _has_broken_items(node):
             raise Mismatch("at least one host")
-        for text in texts:
-            try:
-                parse_host(text, self._defaults)
-            except ValueError as error:
-                raise Mismatch(f"host:port or a URL; {error}") from error
+        if list_items(node) is None and (expected := self._expected(node)):
+            raise Mismatch(expected)
         return texts
+
+    def _expected(self, item: Node) -> str:
+        if item.is_broken or not item.has_text:
+            return super()._expected(item)
+        try:
+            parse_host(item.text, self._defaults)
+        except ValueError as error:
+            return "host:port or a URL" if item.is_secret else f"host:port or a URL; {error}"
+        return ""
+
+
+def _has_broken_items(node: Node) -> bool:
+    """Whether some could not be had, which has been told."""
+    return any(item.is_broken for item in list_items(node) or ())
 
 
 class TextMap:
@@ -55,15 +81,11 @@ class TextMap:
         expected = "a section with keys of your own and a text for each"
         if not isinstance(node.value, dict):
             raise Mismatch(expected)
-        return dict(self._texts(node, expected))
-
-    def _texts(self, node: Node, expected: str) -> Iterator[tuple[str, str]]:
-        for key, leaf in leaves(node):
-            if leaf.is_broken:
-                continue
-            if not leaf.has_text:
-                raise Mismatch(expected)
-            yield key, leaf.text
+        texts = {key: leaf for key, leaf in leaves(node) if not leaf.is_broken}
+        wrong = tuple((key, "a text") for key, leaf in texts.items() if not leaf.has_text)
+        if wrong:
+            raise Mismatch(expected, unexpected=wrong)
+        return {key: leaf.text for key, leaf in texts.items()}
 
     def show(self, value: object) -> str:
         return str(value)

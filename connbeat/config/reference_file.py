@@ -32,10 +32,13 @@ _SECTIONS = {
     "dead_letter": "Events an output gave up",
     "queue": "Where events wait",
     "logging": "The agent's own log",
+    "http": "The monitoring endpoint",
     "path": "Directories",
+    "keystore": "Secrets in a file of their own",
 }
 #: Where there is no default, and an empty value would be none.
 _EXAMPLES = {
+    "processors": "[{add_tags: {tags: [edge], when.network.remote_ip: public}}]",
     "output.elasticsearch.hosts": "[https://localhost:9200]",
     "output.http.hosts": "[http://localhost:8080/events]",
     "output.kafka.hosts": "[localhost:9092]",

@@ -12,6 +12,7 @@ import msgspec
 
 from connbeat.model.schemas import SchemaName
 from connbeat.outputs.configuration import OutputConfig
+from connbeat.processors.protocol import Step
 
 Capture = Literal["auto", "procfs", "dump", "closes", "transitions", "nat"]
 DockerUse = bool | Literal["auto"]
@@ -101,8 +102,7 @@ class QueueDiskConfig(msgspec.Struct, frozen=True, kw_only=True):
 class LoggingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`logging`: the agent's own log.
 
-    `to_stderr` None: if it goes nowhere else. `to_files` None: if `logging.files` is configured, or
-    stderr is off and syslog as well.
+    `to_stderr` None: if it goes nowhere else. `to_files` None: if stderr is off and syslog as well.
     """
 
     level: LogLevel = "info"
@@ -155,13 +155,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is "" for the host's own name. `outputs` has those that are on, by name; there is always
     one, if only the console. `fields` holds plain JSON values. `max_procs` is 0 for all processors,
-    `nice` None for what we were started with, `logging_files` None where the section has no key.
+    `nice` None for what we were started with.
     """
 
     name: str = ""
     tags: tuple[str, ...] = ()
     fields: dict[str, object] = {}
     fields_under_root: bool = False
+    processors: tuple[Step, ...] = ()
     schema: SchemaName = "connbeat"
     shutdown_timeout_seconds: float = 10.0
     max_procs: int = 0
@@ -174,7 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queue_mem: QueueMemConfig = QueueMemConfig()
     queue_disk: QueueDiskConfig = QueueDiskConfig()
     logging: LoggingConfig = LoggingConfig()
-    logging_files: LogFilesConfig | None = None
+    logging_files: LogFilesConfig = LogFilesConfig()
     http: HttpConfig = HttpConfig()
     path: PathConfig = PathConfig()
     keystore: KeystoreConfig = KeystoreConfig()

@@ -159,6 +159,17 @@ def find(root: Node, path: str) -> Node | None:
     return node
 
 
+def nearest(root: Node, path: str) -> Node:
+    """The node at a dotted path, or else the last one on the way to it."""
+    node = root
+    for name in path.split("."):
+        child = _child(node, name)
+        if child is None:
+            break
+        node = child
+    return node
+
+
 def _child(node: Node, name: str) -> Node | None:
     if isinstance(node.value, dict):
         return node.value.get(name)

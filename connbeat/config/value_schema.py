@@ -22,6 +22,8 @@ from connbeat.config.kinds import (
     TextList,
 )
 from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.registry import PROCESSORS
+from connbeat.config.processors.steps import Processors
 from connbeat.config.volume_kinds import AggregationRules, Percent
 
 Schema = dict[str, Any]
@@ -70,6 +72,15 @@ def _choice(kind: Any) -> list[Schema]:  # noqa: ANN401  as above
     return [{"enum": list(kind.words)}, {"type": "string", "pattern": f"^({any_case})$"}]
 
 
+def _processors(_: object) -> list[Schema]:
+    """Their names. Each has options of its own, dotted or nested: those `test config` knows."""
+    options: Schema = {"type": ["object", "null"]}
+    steps: Schema = {"type": ["array", "object"]}
+    names = dict.fromkeys(PROCESSORS, options)
+    properties = {**names, "if": {"type": "object"}, "then": steps, "else": steps}
+    return [{"type": "array", "items": {"type": "object", "properties": properties}}]
+
+
 def _either_case(letter: str) -> str:
     return f"[{letter}{letter.upper()}]" if letter.isalpha() else f"[{letter}]"
 
@@ -103,6 +114,7 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Fields: _fixed({"type": "object"}),
     TextMap: _fixed({"type": "object"}),
     When: _fixed({"type": "object"}),
+    Processors: _processors,
     Rules: _fixed({"type": "array", "items": {"type": "object"}}),
     AggregationRules: _fixed(
         {"type": "array", "items": {"type": "object", "required": ["when", "aggregation"]}}

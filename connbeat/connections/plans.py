@@ -64,16 +64,18 @@ class Plans:
         #: The plan of everybody, if there is one.
         self.default = Plan(policy.interval_ns, self._summary_ns) if is_always_same else None
         #: By the `id` of both, which stand here too, lest those be others'.
-        self._known: dict[tuple[int, int], tuple[Owner, Container | None, Plan]] = {}
+        self._known: dict[tuple[int, int | str], tuple[Owner, Container | None, Plan]] = {}
 
     def of(self, party: Party) -> Plan:
         """The plan; asking is of no use where there is a `default`."""
         owner, container = party.owner, party.container
-        known = self._known.get((id(owner), id(container)))
+        # What no engine described is made anew each time, and is always the same.
+        place = container.id if container is not None and not container.name else id(container)
+        known = self._known.get((id(owner), place))
         if known is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            known = self._known[id(owner), id(container)] = owner, container, self._work_out(party)
+            known = self._known[id(owner), place] = owner, container, self._work_out(party)
         return known[2]
 
     def _work_out(self, party: Party) -> Plan:

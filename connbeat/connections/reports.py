@@ -3,6 +3,8 @@
 import errno
 from collections.abc import Callable
 
+import msgspec
+
 from connbeat.connections.life import Life, Relayed, life_id
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.published import PublishedPorts
@@ -106,7 +108,8 @@ class ReportMaker:
     def _container(self, ref: ContainerRef | None) -> Container | None:
         if ref is None:
             return None
-        return self._containers.by_id(ref.id) or Container(ref.id, runtime=ref.runtime)
+        known = self._containers.by_id(ref.id) or Container(ref.id)
+        return known if known.runtime else msgspec.structs.replace(known, runtime=ref.runtime)
 
     def far_party(self, life: Life) -> RemoteParty | None:
         """Who is at the other end of this life's own addresses, if that is known."""

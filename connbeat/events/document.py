@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from connbeat.events.community_id import community_id
 from connbeat.events.local_ips import LocalIps
 from connbeat.events.redact import redact_arguments, redact_environ
 from connbeat.events.summaries import moved_part, summary_part
 from connbeat.events.timestamps import TimestampFormatter
 from connbeat.model.addresses import format_ip, is_link_local
+from connbeat.model.community_id import community_id
 from connbeat.model.connections import (
     ConnectionReport,
     EventKind,

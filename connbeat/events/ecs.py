@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy, lay_over
-from connbeat.events.ecs_flow import add_connection, add_listener, add_other
+from connbeat.events.ecs_flow import add_connection, add_listener, add_summary
 from connbeat.events.ecs_parts import (
     Part,
     agent_part,
@@ -48,10 +48,12 @@ _MAX_PARTS = 4096
 class EcsNames(msgspec.Struct, frozen=True, kw_only=True):
     """What no document of `schema: connbeat` says.
 
-    `boot` is unique between hosts and boots, `ephemeral_id` between runs of the agent.
+    `boot` is unique between hosts and boots, `agent_id` between agents, `ephemeral_id` between
+    their runs.
     """
 
     boot: str
+    agent_id: str
     ephemeral_id: str
 
 
@@ -72,7 +74,7 @@ class EcsConverter:
         """`is_only`: no other event tells of this connection or listener."""
         beat = document["beat"]
         if self._agent.origin is not beat:
-            self._agent = agent_part(beat, self._names.ephemeral_id)
+            self._agent = agent_part(beat, self._names.agent_id, self._names.ephemeral_id)
         agent = self._agent.fields
         ecs: Document = {
             "@timestamp": document["@timestamp"],
@@ -95,7 +97,7 @@ class EcsConverter:
         elif "listener" in document:
             add_listener(ecs, own, document, is_only=is_only)
         else:
-            add_other(ecs, document)
+            add_summary(ecs, document)
         self._add_parts(ecs, own, document)
         _add_others(ecs, own, document)
         ecs[OWN] = own
@@ -121,13 +123,17 @@ class EcsConverter:
         if known is not None:
             return known
         part = process_part(process, self._names.boot)
-        # Where there is no process each document has a part of its own.
-        return self._kept(part) if "process" in part.fields else part
+        return self._kept(part) if "pid" in process else part
 
     def _container(self, container: Document) -> Part:
-        return self._parts.get(id(container)) or self._kept(container_part(container))
+        known = self._parts.get(id(container))
+        if known is not None:
+            return known
+        part = container_part(container)
+        return self._kept(part) if "name" in container else part
 
     def _kept(self, part: Part) -> Part:
+        """Of what many documents share: where little is known each has a part of its own."""
         if len(self._parts) >= _MAX_PARTS:
             self._parts.clear()
         self._parts[id(part.origin)] = part

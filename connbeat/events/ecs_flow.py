@@ -66,17 +66,24 @@ def add_listener(ecs: Document, own: Document, document: Document, *, is_only: b
     _add_times(event, rest.pop)
 
 
-def add_other(ecs: Document, document: Document) -> None:
-    """Neither of the two: addresses may be absent."""
-    ecs["event"] |= {"action": _FLOW, "type": ["connection", "info"]}
-    parts = (part for part in document.values() if isinstance(part, dict))
-    direction = next((part["direction"] for part in parts if "direction" in part), "unknown")
-    local, remote = _known_end(document, "local"), _known_end(document, "remote")
+def add_summary(ecs: Document, document: Document) -> None:
+    """Many connections: what they do not have in common is absent. `summary` itself stays ours."""
+    summary = document.get("summary", {})
+    event = ecs["event"]
+    event["action"] = _FLOW
+    event["type"] = ["connection", "info"]
+    for name, ecs_name in (("started_at", "start"), ("ended_at", "end")):
+        if name in summary:
+            event[ecs_name] = summary[name]
+    local = _known_end(document, "local", summary.get("bytes_sent"))
+    remote = _known_end(document, "remote", summary.get("bytes_received"))
     ips = [end["ip"] for end in (local, remote) if "ip" in end]
-    ecs["network"] = _network(ips[0] if ips else "")
+    ecs["network"] = network = _network(ips[0] if ips else "")
+    if "bytes" in local and "bytes" in remote:
+        network["bytes"] = local["bytes"] + remote["bytes"]
     if ips:
         ecs["related"]["ip"] = ips
-    _add_ends(ecs, local, remote, direction)
+    _add_ends(ecs, local, remote, summary.get("direction", "unknown"))
 
 
 def _add_step(event: Document, kind: str, direction: str, *, is_only: bool) -> None:
@@ -126,12 +133,14 @@ def _add_nat(remote: Document, ips: list[str], nat: Document) -> None:
         ips.append(ip)
 
 
-def _known_end(document: Document, which: str) -> Document:
+def _known_end(document: Document, which: str, count: int | None) -> Document:
     end: Document = {}
     if f"{which}_ip" in document:
         end["address"] = end["ip"] = document[f"{which}_ip"]
     if f"{which}_port" in document:
         end["port"] = document[f"{which}_port"]
+    if count is not None:
+        end["bytes"] = count
     return end
 
 

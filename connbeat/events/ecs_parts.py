@@ -30,7 +30,7 @@ class Part(msgspec.Struct, frozen=True):
     user: str = ""
 
 
-def agent_part(beat: Document, ephemeral_id: str) -> Part:
+def agent_part(beat: Document, agent_id: str, ephemeral_id: str) -> Part:
     rest = beat.copy()
     name, hostname, version = rest.pop("name"), rest.pop("hostname"), rest.pop("version")
     fields: Document = {
@@ -38,6 +38,7 @@ def agent_part(beat: Document, ephemeral_id: str) -> Part:
             "type": "connbeat",
             "name": name,
             "version": version,
+            "id": agent_id,
             "ephemeral_id": ephemeral_id,
         },
         "host": {

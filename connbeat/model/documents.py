@@ -1,6 +1,6 @@
 """Questions to a document by the dotted name of a field. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -35,3 +35,36 @@ def field_value(document: Document, name: str) -> Any:  # noqa: ANN401  whatever
             return None
         inside = inside.get(head)
     return None
+
+
+def field_getter(name: str) -> Callable[[Document], Any]:
+    """`field_value` of one name, for who asks every document: the name is taken apart once."""
+    if "." not in name:
+        return lambda document: document.get(name)
+    *parents, last = split_name(name)
+
+    def get(document: Document) -> Any:  # noqa: ANN401  whatever stands there
+        inside: Any = document
+        for rest, head in parents:
+            if not isinstance(inside, dict):
+                return None
+            if rest in inside:
+                return inside[rest]
+            inside = inside.get(head)
+        return inside.get(last[0]) if isinstance(inside, dict) else None
+
+    return get
+
+
+def split_name(name: str) -> tuple[tuple[str, str], ...]:
+    """What is looked for at each depth, and the section to look into where it is not there.
+
+    `a.b.c` is (`a.b.c`, `a`), (`b.c`, `b`), (`c`, `c`).
+    """
+    found: list[tuple[str, str]] = []
+    rest, dot = name, "."
+    while dot:
+        head, dot, below = rest.partition(".")
+        found.append((rest, head))
+        rest = below
+    return tuple(found)

@@ -195,6 +195,8 @@ _ROWS: tuple[EcsField, ...] = (
     _always("agent.type", "Always `connbeat`.", "connbeat", "type"),
     _of("agent.name", _K, "As `host.name`.", "h1", "beat.name", is_required=True),
     _of("agent.version", _K, "The agent's version.", "1.0.0", "beat.version", is_required=True),
+    _of("agent.id", _K, "The agent: of its machine and data directory.",
+        "1d6a1f0e-7c3b-5d0a-8f55-0f3e7a0b9c21", is_required=True),
     _of("agent.ephemeral_id", _K, "This run of the agent.",
         "8c1f0b7e-52d5-4f1e-9f0a-3b0f7a1c2d3e", is_required=True),
     _of("related.ip", FieldType.IPS, "Every address of the connection.",

@@ -1,5 +1,6 @@
 """Whether an address is in a network, by its CIDR notation or by its name in libbeat. Pure."""
 
+import functools
 import ipaddress
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ _PRIVATE = tuple(
     ipaddress.ip_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
+_REMEMBERED = 1024
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
 
 
@@ -61,6 +63,8 @@ def network_test(name: str) -> Callable[[str], bool]:
     if is_in is None:
         is_in = _cidr_test(name)
 
+    # The same few hundred addresses again and again; to parse one takes 3 us.
+    @functools.lru_cache(maxsize=_REMEMBERED)
     def test(text: str) -> bool:
         try:
             address = ipaddress.ip_address(text.partition("%")[0])

@@ -38,15 +38,11 @@ def set_up(settings: LogSettings) -> None:
 
     From here on nobody who writes to the log waits; what waits itself is written at exit.
     """
-    take_down()
+    before = _ours()
     queue = LogQueue(_targets(settings))
     queue.set_name(_NAME)
     logging.getLogger().addHandler(queue)
-    set_levels(settings)
-
-
-def set_levels(settings: LogSettings) -> None:
-    """Show what `settings` say from here on, where the log already goes."""
+    _remove(before)
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(f"{_NAME}.")]:
         logging.getLogger(name).setLevel(logging.NOTSET)
     for name, level in levels(settings).items():
@@ -55,10 +51,17 @@ def set_levels(settings: LogSettings) -> None:
 
 def take_down() -> None:
     """Write what waits, and send nothing anywhere any more."""
-    root = logging.getLogger()
-    for old in [one for one in root.handlers if one.get_name() == _NAME]:
-        root.removeHandler(old)
-        old.close()
+    _remove(_ours())
+
+
+def _ours() -> list[logging.Handler]:
+    return [one for one in logging.getLogger().handlers if one.get_name() == _NAME]
+
+
+def _remove(handlers: list[logging.Handler]) -> None:
+    for handler in handlers:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def _targets(settings: LogSettings) -> list[logging.Handler]:

@@ -159,10 +159,10 @@ class Metric(enum.Enum):
         "kind",
     )
     SUMMARY_GROUPS = _gauge(
-        "connbeat_summary_groups", "Groups of connections that go on from one summary to the next."
+        "connbeat_summarised_groups", "Groups of connections that go on from one summary to the next."
     )
     SUMMARY_FOLDED = _counter(
-        "connbeat_summary_folded_total",
+        "connbeat_summarised_folded_total",
         "Of them, how many are in a summary that leaves out something for want of room, by what it"
         " left out last; raise connbeat.summarise.max_keys.",
         "without",
@@ -193,6 +193,32 @@ class Metric(enum.Enum):
     DOCKER_EVENTS = _counter("connbeat_docker_events_total", "Events the Docker engine sent.")
     DOCKER_LOST = _counter(
         "connbeat_docker_connections_lost_total", "Event streams that ended; each was reopened."
+    )
+    # processors
+    PROCESSOR_FILTERED = _counter(
+        "connbeat_processor_events_filtered_total",
+        "Events dropped by a processor, as the configuration says.",
+        "processor",
+    )
+    PROCESSOR_FAILURES = _counter(
+        "connbeat_processor_failures_total",
+        "Times a processor could not do its work on an event, which went on; the log says why.",
+        "processor",
+    )
+    EVENTS_HELD = _gauge(
+        "connbeat_processor_events_held", "Events that wait for a look-up of a processor."
+    )
+    EVENTS_HURRIED = _counter(
+        "connbeat_processor_events_hurried_total",
+        "Events that went on without the look-up, by reason: late (no answer in time), full (too "
+        "many waited) or stop.",
+        "reason",
+    )
+    DNS_LOOKUPS = _counter(
+        "connbeat_dns_lookups_total",
+        "Names asked for, by outcome: found, no_name, failed (the log says why), or refused (too "
+        "many were to be asked for).",
+        "outcome",
     )
     # queue and delivery
     QUEUE_EVENTS = _gauge("connbeat_queue_events", "Events waiting, by output.", "output")

@@ -54,7 +54,9 @@ def output(node: ElasticsearchNode, **options: Any) -> ElasticsearchOutput:
 
 def events() -> tuple[Event, ...]:
     """One of every shape, and one that is its connection's only event."""
-    builder = EcsDocumentBuilder(POLICY, DockerHost("dh", ()), EcsNames(boot="b", ephemeral_id="e"))
+    builder = EcsDocumentBuilder(
+        POLICY, DockerHost("dh", ()), EcsNames(boot="b", agent_id="a", ephemeral_id="e")
+    )
     builder.begin(HOST_NETNS, NOW_NS, WALL_NS)
     short = msgspec.structs.replace(CLOSED, is_only=True)
     return tuple(
@@ -83,7 +85,7 @@ def test_documents_are_stored_whole_and_found_as_kibana_and_its_rules_ask(
     assert stored == {one.id: msgspec.json.decode(one.body) for one in sent}
     assert found(node, "_ignored:*") == set()
     rule = "event.category:network AND event.type:start AND host.os.type:linux"
-    assert found(node, f"{rule} AND event.action:connection_attempted") == {"e0", "e3"}
+    assert found(node, f"{rule} AND event.action:connection_attempted") == {"e0", "e3", "e4"}
     for query, ids in {
         "source.ip:172.18.0.0\\/16 AND destination.port:[80 TO 443]": {"e0", "e1", "e3"},
         "network.direction:ingress AND source.bytes:>1000": {"e2"},

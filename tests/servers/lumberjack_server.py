@@ -6,44 +6,15 @@
 Built once, by Go, from `tests/services/lumberjack`; what it acknowledged stands in a file before.
 """
 
-import fcntl
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
-
+from tests.servers.go_program import build
 from tests.servers.processes import ServerProcess, free_port
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ROOT / "tests" / "services" / "lumberjack"
 _METADATA = re.compile(rb'^\{"@metadata":\{[^}]*\},?')
-PROGRAM = ROOT / ".cache" / "services" / "lumberjack"
-
-
-def build() -> Path:
-    """The program. The first time this takes most of a minute."""
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    with PROGRAM.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        newest = max(path.stat().st_mtime for path in SOURCES.iterdir())
-        if PROGRAM.exists() and PROGRAM.stat().st_mtime >= newest:
-            return PROGRAM
-        if shutil.which("go") is None:
-            pytest.skip("needs go: see scripts/test-setup")
-        made = PROGRAM.with_suffix(".new")
-        subprocess.run(
-            ["go", "build", "-trimpath", "-o", made, "."],
-            cwd=SOURCES,
-            env=os.environ | {"CGO_ENABLED": "0"},
-            check=True,
-        )
-        made.rename(PROGRAM)
-    return PROGRAM
 
 
 class LumberjackServer:
@@ -59,7 +30,13 @@ class LumberjackServer:
         self._file = folder / "events.ndjson"
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
-        command = [str(build()), "-listen", f"127.0.0.1:{self.port}", "-file", str(self._file)]
+        command = [
+            str(build("lumberjack")),
+            "-listen",
+            f"127.0.0.1:{self.port}",
+            "-file",
+            str(self._file),
+        ]
         command += ["-delay", delay]
         if certificate is not None:
             command += ["-certificate", str(certificate[0]), "-key", str(certificate[1])]

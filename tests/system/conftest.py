@@ -1,5 +1,6 @@
 """Fixtures of the system tests; what they hand out is in `harness`."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import BUSYBOX, POLLS, PREFIX, QUICK, Agent, Containers, Netns, call
+from tests.system.harness import (
+    AGENT_IMAGE,
+    BUSYBOX,
+    POLLS,
+    PREFIX,
+    QUICK,
+    Agent,
+    Containers,
+    Netns,
+    call,
+)
 from tests.system.packages import Packages, build_packages
 from tests.system.peers import Peers
 
@@ -59,6 +70,23 @@ def busybox_image(tmp_path_factory: pytest.TempPathFactory) -> str:
             ["docker", "import", "-", BUSYBOX], stdin=tar.stdout, check=True, capture_output=True
         )
     return BUSYBOX
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[str]:
+    """The image, built by the script a user would call."""
+    result = subprocess.run(
+        ["scripts/image"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "IMAGE": AGENT_IMAGE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    yield AGENT_IMAGE
+    tags = call("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", AGENT_IMAGE).split()
+    call("docker", "rmi", *tags)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ Document = dict[str, Any]
 PREFIX = "connbeat-test"
 
 BUSYBOX = f"{PREFIX}-busybox"
+AGENT_IMAGE = f"{PREFIX}-agent"
 
 #: Options of an agent that tells what it sees soon enough for a test.
 QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,6 @@ import pytest
 from tests.system.harness import PREFIX, Containers, Document, call, wait_until
 
 ROOT = Path(__file__).parents[2]
-IMAGE = f"{PREFIX}-agent"
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -32,23 +34,6 @@ RECOMMENDED = (
 #: Somebody else's process on a port of its own, so that nothing else can be meant.
 SERVER_PORT = 8123
 LISTEN = ("httpd", "-f", "-p", str(SERVER_PORT))
-
-
-@pytest.fixture(scope="session")
-def image() -> Iterator[str]:
-    """The image, built by the script a user would call."""
-    result = subprocess.run(
-        ["scripts/image"],
-        cwd=ROOT,
-        env={**os.environ, "IMAGE": IMAGE},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    yield IMAGE
-    tags = call("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", IMAGE).split()
-    call("docker", "rmi", *tags)
 
 
 @pytest.fixture
@@ -146,30 +131,120 @@ def test_it_stops_in_order_when_docker_stops_it(image: str, containers: Containe
     assert call("docker", "inspect", "--format", "{{.State.ExitCode}}", agent) == "0"
 
 
-@pytest.fixture
-def compose() -> Callable[..., str]:
-    def run(*arguments: str) -> str:
-        result = subprocess.run(
-            ["docker-compose", "-p", PREFIX, "-f", ROOT / "compose/console.yml", *arguments],
-            env={**os.environ, "CONNBEAT_IMAGE": IMAGE},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-    return run
-
-
-def test_the_stack_reports(
-    image: str, containers: Containers, server: str, compose: Callable[..., str]
-) -> None:
-    assert image
-    compose("up", "--detach")
+#: Tries to make a file in every directory, as root; prints those where it could.
+FIND_WRITABLE = """
+import os
+for folder, names, _ in os.walk("/"):
+    names[:] = [name for name in names if os.path.join(folder, name) not in ("/proc", "/sys")]
+    path = os.path.join(folder, "connbeat-test")
     try:
-        event = listener_seen(containers, compose("ps", "-q").strip())
-        assert event["container"]["name"] == f"{PREFIX}-server"
-        assert event["container"]["id"] == server
+        open(path, "x").close()
+    except OSError:
+        continue
+    os.unlink(path)
+    print(folder)
+"""
+
+
+def test_with_a_read_only_root_it_can_write_to_its_queue_and_nowhere_else(
+    image: str, containers: Containers, server: str
+) -> None:
+    agent = containers.run("--read-only", *RECOMMENDED, image, "-E", "queue.disk.enabled=true")
+    assert listener_seen(containers, agent)["container"]["id"] == server
+    found = call("docker", "exec", agent, "python3", "-c", FIND_WRITABLE).splitlines()
+    # Docker's own file systems in memory, which every container has, are no part of the image.
+    docker_own = {"/dev", "/dev/shm", "/dev/mqueue"}
+    assert {path for path in found if not path.startswith("/var/lib/connbeat")} <= docker_own
+    assert "/var/lib/connbeat" in found
+    assert "No space" not in containers.logs(agent)[1]
+    assert "Read-only" not in containers.logs(agent)[1]
+
+
+@pytest.mark.parametrize("user", ["0", "1000"], ids=["root", "another user"])
+def test_it_says_that_it_is_healthy(image: str, containers: Containers, user: str) -> None:
+    options = ("--read-only", "--health-interval=500ms", "--user", user)
+    agent = containers.run(*options, "--pid=host", "--net=host", image)
+    status = ("docker", "inspect", "--format", "{{.State.Health.Status}}", agent)
+    wait_until(lambda: call(*status) == "healthy", 20, "healthy")
+
+
+def test_an_agent_that_stands_still_is_not_healthy(image: str, containers: Containers) -> None:
+    options = ("--read-only", "--health-interval=500ms", "--health-timeout=1s")
+    agent = containers.run(*options, "--pid=host", "--net=host", image)
+    status = ("docker", "inspect", "--format", "{{.State.Health.Status}}", agent)
+    wait_until(lambda: call(*status) == "healthy", 20, "healthy")
+    pid = call("docker", "inspect", "--format", "{{.State.Pid}}", agent)
+    call("kill", "-STOP", pid)
+    try:
+        wait_until(lambda: call(*status) == "unhealthy", 30, "unhealthy")
     finally:
-        compose("down", "--volumes", "--timeout", "15")
+        call("kill", "-CONT", pid)
+
+
+def test_its_labels_say_what_it_is(image: str) -> None:
+    labels = json.loads(call("docker", "inspect", "--format", "{{json .Config.Labels}}", image))
+    revision = call("git", "-C", str(ROOT), "rev-parse", "HEAD")
+    assert labels["org.opencontainers.image.revision"] == revision
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert (
+        labels["org.opencontainers.image.version"]
+        == call("docker", "run", "--rm", image, "version").split()[1]
+    )
+    assert labels["org.opencontainers.image.base.name"] != ""
+
+
+def test_it_lists_its_parts(image: str) -> None:
+    text = call(
+        "docker", "run", "--rm", "--entrypoint", "cat", image, "/opt/connbeat/sbom.cdx.json"
+    )
+    document = json.loads(text)
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    parts = {item["purl"].partition("@")[0] for item in document["components"]}
+    script = (
+        "import sys; sys.path.insert(0, '/opt/connbeat'); from importlib.metadata import *; "
+        "print('\\n'.join(d.name.lower().replace('_', '-') "
+        "for d in distributions(path=['/opt/connbeat'])))"
+    )
+    names = call("docker", "run", "--rm", "--entrypoint", "python3", image, "-c", script).split()
+    assert {f"pkg:pypi/{name}" for name in names} - {"pkg:pypi/connbeat"} <= parts
+    assert "pkg:generic/python" in parts
+
+
+def test_nothing_of_the_machine_that_built_it_is_in_a_layer(image: str, tmp_path: Path) -> None:
+    archive = tmp_path / "image.tar"
+    call("docker", "save", "--output", str(archive), image)
+    needles = {needle.encode() for needle in {str(ROOT), *_of_this_machine()}}
+    found = [
+        (name, needle)
+        for name, content in _files(archive)
+        for needle in needles
+        if needle in content or needle.decode() in name
+    ]
+    assert found == []
+    names = {Path(name).name for name, _ in _files(archive)}
+    assert names & {"pip.conf", "direct_url.json", "sources.list.d", ".netrc"} == set()
+
+
+def _of_this_machine() -> set[str]:
+    """Hosts and passwords that pip and its environment know, and do not tell to others."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
+    listed = subprocess.run(pip, capture_output=True, text=True, check=True).stdout
+    told = "\n".join([listed, *os.environ.values()])
+    urls = re.findall(r"https?://(?:([^/\s@'\"]+)@)?([^/\s:'\"]+)", told)
+    return {part for url in urls for part in url if part and part not in ("pypi.org", "localhost")}
+
+
+def _files(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file of every layer, and what Docker says about them."""
+    with tarfile.open(archive) as image:
+        for member in image:
+            content = image.extractfile(member)
+            if content is None:
+                continue
+            if not member.name.endswith("layer.tar"):
+                yield member.name, content.read()
+                continue
+            with tarfile.open(fileobj=content) as layer:
+                for entry in layer:
+                    data = layer.extractfile(entry)
+                    yield entry.name, data.read() if data else b""

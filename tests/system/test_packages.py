@@ -38,6 +38,7 @@ for module in pkgutil.walk_packages(connbeat.__path__, "connbeat."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 import confluent_kafka, docker, elasticsearch, prometheus_client, psutil, redis, yaml
+import cryptography.hazmat.primitives.ciphers.aead
 import rich.live, rich.table
 files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
 assert not [file for file in files if "-packages" in file], files

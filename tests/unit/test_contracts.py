@@ -4,6 +4,7 @@ The static half of this is import-linter's (`make lint`); it cannot see what an 
 function pulls in, nor what is missing on another kernel.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ PURE_MODULES = (
 )
 
 #: Memory: what the command line must not load before it is known to be needed.
-HEAVY = {"confluent_kafka", "docker", "elasticsearch", "psutil", "redis", "requests", "rich"}
+HEAVY = {"confluent_kafka", "dns", "docker", "elasticsearch", "psutil", "redis", "requests", "rich"}
 HEAVY |= {"cryptography", "prometheus_client", "urllib3", "yaml"}
 
 WITHOUT_LINUX = """
@@ -63,8 +64,13 @@ def modules_of(room: str) -> list[str]:
     return [name.removesuffix(".__init__") for name in names]
 
 
+def is_client(name: str) -> bool:
+    """What a processor looks something up with; everything else in its package is pure."""
+    return name.startswith("connbeat.processors.") and name.endswith(".client")
+
+
 def test_what_decides_can_be_imported_where_there_is_no_linux() -> None:
-    names = [name for room in PURE_ROOMS for name in modules_of(room)]
+    names = [name for room in PURE_ROOMS for name in modules_of(room) if not is_client(name)]
     assert names
     python(WITHOUT_LINUX, *names, *PURE_MODULES)
 
@@ -77,3 +83,11 @@ def test_linux_is_really_away_in_that_test() -> None:
 def test_the_command_line_loads_no_library_before_it_is_needed() -> None:
     loaded = python("import connbeat.cli.main, sys; print(*sys.modules)").split()
     assert sorted(HEAVY.intersection(loaded)) == []
+
+
+def test_processors_load_what_they_look_up_with_only_when_they_are_built() -> None:
+    source = "import connbeat.agent.processing, connbeat.config.load, sys; print(*sys.modules)"
+    loaded = python(source).split()
+    assert "connbeat.processors.dns.processor" in loaded
+    assert [name for name in loaded if re.fullmatch(r"connbeat\.processors\..*client", name)] == []
+    assert {"dns", "psutil", "urllib3"}.intersection(loaded) == set()

@@ -2,11 +2,15 @@
 
 from connbeat.config.kinds import Boolean, Choice, Duration, Integer, Text, TextList
 from connbeat.config.option import Option, Status, alias, known
-from connbeat.config.output_kinds import Limit, When
+from connbeat.config.output_kinds import BatchSize, Limit, When
 
 COMMON: tuple[Option, ...] = (
     Option("enabled", Boolean(), "Use this output. On when its section has any key."),
-    Option("bulk_max_size", Integer(1, 1_000_000), "Events in one batch, at most."),
+    Option(
+        "bulk_max_size",
+        BatchSize(1_000_000),
+        "Events in one batch, at most; 0 or less: one, there are no batches.",
+    ),
     Option(
         "max_retries",
         Limit(1_000_000),
@@ -21,7 +25,8 @@ COMMON: tuple[Option, ...] = (
     Option("when", When(), "Send only the events that this condition fits."),
     *known(Status.OBSOLETE, "queue.mem.flush says when events are sent.", "", "flush_interval"),
     *known(Status.REFUSED, "One queue is for all outputs.", "", "queue"),
-    *known(Status.REFUSED, "Events are JSON.", "", "codec"),
+    *known(Status.OBSOLETE, "Events are JSON, one a line.", "codec.json.", "pretty escape_html"),
+    *known(Status.REFUSED, "Events are JSON.", "", "codec.format"),
 )
 
 _TLS: tuple[Option, ...] = (

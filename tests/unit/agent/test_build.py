@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from connbeat.agent import build
-from connbeat.agent.build import build_documents, build_observation, capture_policy
+from connbeat.agent.build import build_documents, build_identity, build_observation, capture_policy
 from connbeat.capture.ladder import Rung
 from connbeat.clock import SystemClock
 from connbeat.config.schema import (
@@ -75,7 +75,7 @@ def test_tables_can_be_read_from_files_instead() -> None:
 
 
 def document(settings: Settings) -> dict[str, object]:
-    builder = build_documents(settings, ENVIRON)
+    builder = build_documents(settings, ENVIRON, build_identity(settings))
     builder.begin(HOST_NETNS, 0, 0)
     owner = process(1, "app", "--password", "x", environ=("A=b",))
     found: dict[str, object] = json.loads(
@@ -113,14 +113,15 @@ def test_documents_are_in_the_chosen_schema() -> None:
     assert (agent["name"], found["labels"]) == ("edge-1", {"dc": "a"})
     again = document(settings)["agent"]
     assert isinstance(again, dict)
+    assert again["id"] == agent["id"] == build_identity(settings).uuid
     assert again["ephemeral_id"] != agent["ephemeral_id"]
 
 
 def test_who_wants_no_ecs_does_not_load_it() -> None:
     program = (
-        "import sys; from connbeat.agent.build import build_documents;"
+        "import sys; from connbeat.agent.build import build_documents, build_identity;"
         "from connbeat.config.schema import Settings;"
-        f"build_documents(Settings(), {ENVIRON!r});"
+        f"build_documents(Settings(), {ENVIRON!r}, build_identity(Settings()));"
         "sys.exit(any('.ecs' in name for name in sys.modules if name.startswith('connbeat')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -17,13 +17,16 @@ class Place:
     """An observation that notes what is done to it, with a container engine that answers."""
 
     def __init__(self) -> None:
-        self.observer = self.watcher = self
+        self.observer = self.watcher = self.pods = self
         self.ready = threading.Event()
         self.done: list[str] = []
 
     def run(self) -> None:
         self.done.append("engine asked")
         self.ready.set()
+
+    def look(self) -> None:
+        """At the Kubernetes node, of which it has nothing to say."""
 
     def stop(self) -> None:
         self.done.append("engine left")

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from connbeat.agent import observe
+from connbeat.agent.lookups import Lookups
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
+from connbeat.agent.processing import Processing
 from connbeat.capture.reader import Poll
 from connbeat.connections.plans import PlanPolicy
 from connbeat.connections.summaries import Summaries
@@ -15,6 +17,7 @@ from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.model.addresses import format_ip
 from connbeat.model.batches import Event
 from connbeat.model.connections import (
     Address,
@@ -29,6 +32,7 @@ from connbeat.model.processes import Attribution, Process, Wanted
 from connbeat.model.sockets import Socket, SocketSnapshot
 from connbeat.model.targets import Namespaces, Target
 from connbeat.model.traces import Close, Tick, Trace
+from connbeat.processors.chain import compile_chain
 from connbeat.telemetry.metrics import Metric, Metrics
 from tests.builders import (
     HOST_NETNS,
@@ -43,6 +47,7 @@ from tests.builders import (
 )
 from tests.deliveries import FakeClock
 from tests.unit.connections.stories import steps
+from tests.unit.processors.trying import FakeAccounts, FakeServices, steps_of
 
 # Events
 
@@ -90,6 +95,34 @@ def test_a_report_that_cannot_be_written_costs_itself_only_and_is_counted(
     assert [event.id for event in events] == ["h-1-9-opened-3"]
     assert metrics.get(Metric.REPORTS_FAILED) == 1
     assert "broken" in caplog.text
+
+
+def test_events_go_through_the_processors_and_what_still_waits_comes_at_the_end() -> None:
+    services = FakeServices()
+    clock, metrics = services.clock, Metrics()
+    yaml = "- drop_event.when.has_fields: [listener]\n- dns.fields: {remote_ip: name}"
+    chain = compile_chain(steps_of(yaml), services, FakeAccounts())
+    processing = Processing(chain, Lookups(clock, metrics), clock, metrics)
+    policy = DocumentPolicy(name="h1", hostname="h1", version="1.0.0")
+    builder = DocumentBuilder(policy, DockerHost("h1", ()))
+    events = EventMaker(builder, clock, metrics, processing)
+    report = connection_report()
+    assert list(events.make([report, listener_report()], HOST_NETNS)) == []
+    services.fake_names.known[format_ip(report.remote_ip)] = "web"
+    first, second = events.make([report], HOST_NETNS)
+    assert first.id == second.id == report.event_id
+    assert json.loads(first.body)["name"] == "web"
+    services.fake_names.known.clear()
+    assert list(events.make([report], HOST_NETNS)) == []
+    events.exchange(None)
+    hurried, plain = events.make([report], HOST_NETNS)
+    assert "name" not in json.loads(hurried.body)
+    assert plain.body == hurried.body
+    events.exchange(processing)
+    assert list(events.make([report], HOST_NETNS)) == []
+    assert [event.body for event in events.rest()] == [plain.body]
+    assert list(events.rest()) == []
+    assert list(maker(FakeTime(), metrics).rest()) == []
 
 
 # The thread
@@ -529,7 +562,7 @@ def test_every_turn_that_comes_to_its_end_is_a_heartbeat_and_one_that_fails_is_n
     heartbeat = stage.thread.heartbeat
     assert stage.observer.ticks == 1
     assert stage.metrics.get(Metric.POLLS_FAILED) == 1
-    assert heartbeat.count == 2 + 1 + 1, "a chunk and its poll, a tick, the last poll"
+    assert heartbeat.count == 2 + 1 + 1 + 1, "a chunk and its poll, a tick, the last poll, the rest"
     assert heartbeat.last_ns == stage.clock.monotonic
 
 

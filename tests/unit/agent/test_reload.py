@@ -5,6 +5,7 @@ from connbeat.agent.reload import LIVE, Part, plan
 from connbeat.config.options import OPTIONS
 from connbeat.config.schema import (
     ConnbeatConfig,
+    LogFilesConfig,
     LoggingConfig,
     QueueMemConfig,
     Settings,
@@ -43,6 +44,7 @@ def test_what_did_not_change_concerns_nobody() -> None:
             "connbeat.aggregation",
         ),
         ({"logging": LoggingConfig(level="debug")}, Part.LOG, "logging.level"),
+        ({"logging_files": LogFilesConfig(name="n")}, Part.LOG, "logging.files.name"),
         (
             {"logging": LoggingConfig(metrics_period_seconds=1)},
             Part.SUPERVISOR,

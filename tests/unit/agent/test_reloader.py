@@ -18,6 +18,7 @@ from connbeat.outputs.file.config import FileConfig
 from connbeat.outputs.http.config import HttpConfig
 from connbeat.telemetry.log import LogSettings
 from tests.builders import HOST_NETNS, connection_report
+from tests.unit.processors.trying import steps_of
 
 ENVIRON = {"DOCKERHOST_HOSTNAME": "dh", "DOCKERHOST_IP": "127.0.1.1"}
 DEFAULTS = DeliveryPolicy()
@@ -99,7 +100,7 @@ def test_capture_has_its_new_intervals_and_limits(house: House) -> None:
 
 def test_the_log_shows_what_is_wanted_now(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[LogSettings] = []
-    monkeypatch.setattr(reloader, "set_levels", made.append)
+    monkeypatch.setattr(reloader, "set_up", made.append)
     house.reload(name="no change of the log")
     assert made == []
     house.reload(logging=LoggingConfig(level="debug", selectors=("queue",)))
@@ -174,3 +175,16 @@ def test_warnings_go_to_the_log(house: House, caplog: pytest.LogCaptureFixture) 
     house.reload()
     assert "warning=f.yml:1: old" in caplog.text
     assert "changed=nothing" in caplog.text
+
+
+def test_other_processors_take_their_place_in_the_capture_thread(tmp_path: Path) -> None:
+    house = House(Settings(outputs={"file": FileConfig(path=str(tmp_path))}))
+    events = house.agent.observer_thread._events
+    report = connection_report()
+    house.reload(processors=steps_of("- drop_event: ~"))
+    assert len(list(events.make([report], HOST_NETNS))) == 1
+    house.capture_turn()
+    assert list(events.make([report], HOST_NETNS)) == []
+    house.reload(processors=())
+    house.capture_turn()
+    assert len(list(events.make([report], HOST_NETNS))) == 1

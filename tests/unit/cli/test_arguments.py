@@ -31,7 +31,7 @@ def fault_of(*argv: str) -> str:
         ("-E a=b run -E c", Options(overrides=("a=b", "c"))),
         ("-E a=-5", Options(overrides=("a=-5",))),
         ("-Ea=b -cx.yml", Options(overrides=("a=b",), config_files=("x.yml",))),
-        ("--environment container", Options(environment="container")),
+        ("--environment container", Options()),
         ("-e -v -N", Options(log_to_stderr=True, verbose=True, dry_run=True)),
         ("-evN", Options(log_to_stderr=True, verbose=True, dry_run=True)),
         ("-ec run show", Options(command="show", log_to_stderr=True, config_files=("run",))),

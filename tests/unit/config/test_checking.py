@@ -52,6 +52,19 @@ def test_an_output_is_on_when_it_is_configured_and_the_console_when_none_is(
     assert ("console" in settings.outputs, "file" in settings.outputs) == (has_console, has_file)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("logging.files:", None),
+        ("logging.files.keepfiles: 7", True),
+        ("logging: {files.keepfiles: 7, to_files: off}", False),
+    ],
+)
+def test_log_files_are_on_where_they_are_configured(text: str, expected: bool | None) -> None:
+    assert settings_of(text).logging.to_files is expected
+
+
 def test_options_arrive_in_their_fields() -> None:
     settings = settings_of(
         "name: n\nshutdown_timeout: 1m\nqueue.mem.flush: {timeout: 5, min_events: 7}\n"

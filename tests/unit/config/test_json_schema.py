@@ -15,7 +15,7 @@ from tests.unit.config.goldens import DATA, ROOT
 SCHEMA = config_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 EXAMPLES = [
-    *ROOT.glob("*.yml"),
+    *ROOT.glob("connbeat*.yml"),
     *ROOT.glob("docker/*.yml"),
     *ROOT.glob("packages/connbeat*.yml"),
     *(DATA / "old").glob("*.yml"),
@@ -77,6 +77,30 @@ def test_it_takes_every_way_to_write_a_key(text: str) -> None:
 )
 def test_it_refuses_what_is_broken(text: str) -> None:
     assert errors(text)
+
+
+def _misspelt() -> list[Path]:
+    """The broken files in which the agent finds a key it does not know."""
+    messages = (DATA / "broken").glob("*.txt")
+    return [
+        path.with_suffix(".yml")
+        for path in sorted(messages)
+        if "unknown key" in path.read_text(encoding="utf-8") and _is_yaml(path.with_suffix(".yml"))
+    ]
+
+
+def _is_yaml(path: Path) -> bool:
+    """The agent goes on where the parser has to give up."""
+    try:
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", _misspelt(), ids=lambda path: path.stem)
+def test_a_key_the_agent_does_not_know_is_refused(path: Path) -> None:
+    assert errors(path.read_text(encoding="utf-8"))
 
 
 def test_editors_get_descriptions_and_defaults_and_know_what_is_of_yesterday() -> None:

@@ -13,6 +13,7 @@ from connbeat.errors import ConfigError
 from connbeat.outputs.console.config import ConsoleConfig
 from connbeat.outputs.file.config import FileConfig
 from tests.unit.config.goldens import DATA, assert_golden
+from tests.unit.config.scenarios import load_scenario
 
 BROKEN = sorted((DATA / "broken").glob("*.yml"))
 
@@ -34,12 +35,23 @@ def load_text(
 
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
-def test_a_broken_configuration_is_told_as_the_golden_file_says(path: Path) -> None:
+def test_a_broken_configuration_is_told_as_the_golden_file_says(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        load(Sources(files=(str(path),), has_strict_permissions=False), {})
+        load_scenario(path, tmp_path)
 
-    lines = [fault.replace(f"{path.parent}/", "") for fault in caught.value.faults]
+    lines = [
+        fault.replace(f"{tmp_path}/", "").replace(f"{tmp_path}", ".")
+        for fault in caught.value.faults
+    ]
+    assert "s3cret" not in "".join(lines)
     assert_golden(path.with_suffix(".txt"), "".join(f"{line}\n" for line in lines))
+
+
+def test_there_are_enough_broken_configurations() -> None:
+    assert len(BROKEN) >= 60
 
 
 @pytest.mark.parametrize("path", sorted((DATA / "old").glob("*.yml")), ids=lambda path: path.stem)

@@ -5,7 +5,7 @@ import pytest
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
 from connbeat.config.kinds import Mismatch
-from connbeat.config.output_kinds import Format, Hosts, Limit, Rules, TextMap, When
+from connbeat.config.output_kinds import BatchSize, Format, Hosts, Limit, Rules, TextMap, When
 from connbeat.config.tree import Node
 from connbeat.model.format_strings import FormatString
 from connbeat.outputs.hosts import HostDefaults
@@ -22,6 +22,9 @@ def node(text: str) -> Node:
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
+        (BatchSize(10), "3", 3),
+        (BatchSize(10), "0", 1),
+        (BatchSize(10), "-1", 1),
         (Limit(10), "3", 3),
         (Limit(10), "0", 0),
         (Limit(10), "-1", None),
@@ -44,7 +47,6 @@ def test_what_is_taken(kind: Any, text: str, value: object) -> None:
         (Limit(10), "-2", "from -1 to 10"),
         (Limit(10), "many", "from -1 to 10"),
         (HOSTS, "[]", "at least one host"),
-        (HOSTS, "[a, 'ftp://b']", "ftp"),
         (HOSTS, "[{a: b}]", "a list of texts"),
         (TextMap(), "x", "a section"),
         (TextMap(), "{a: [1]}", "a section"),
@@ -87,3 +89,22 @@ def test_rules_are_plain_data_and_every_fault_has_its_place() -> None:
     with pytest.raises(Mismatch):
         kind.parse(node("text"))
     assert (kind.show(()), kind.show([{"key": "a"}])) == ("[]", "[{'key': 'a'}]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "unexpected"),
+    [
+        (
+            HOSTS,
+            "[a, 'ftp://b', [c]]",
+            (("1", "host:port or a URL; found ftp://, expected http or https"), ("2", "a text")),
+        ),
+        (TextMap(), "{a: x, b: [1], c: {d: [2]}}", (("b", "a text"), ("c.d", "a text"))),
+    ],
+)
+def test_every_wrong_item_is_named(
+    kind: Any, text: str, unexpected: tuple[tuple[str, str], ...]
+) -> None:
+    with pytest.raises(Mismatch) as caught:
+        kind.parse(node(text))
+    assert caught.value.unexpected == unexpected

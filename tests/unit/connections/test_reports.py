@@ -23,7 +23,7 @@ from connbeat.telemetry.metrics import Metrics
 from tests.builders import FakeContainers, address, counters, listening, owned, process, row
 
 WEB_ID = "c" * 64
-WEB_CONTAINER = Container(WEB_ID, name="web", image="nginx")
+WEB_CONTAINER = Container(WEB_ID, name="web", image="nginx", runtime="docker")
 INSIDE = address("172.17.0.2:80")
 PORT = PublishedPort(parse_ip("192.168.2.243"), 8080, INSIDE[0], INSIDE[1], WEB_ID)
 
@@ -152,6 +152,22 @@ def test_a_container_nobody_described_has_its_id_and_runtime() -> None:
     one.attribution = Attribution(UnknownReason.NOT_PERMITTED, ContainerRef("d" * 64, "cri-o"))
     container = Desk().connection(one).local.container
     assert container == Container("d" * 64, runtime="cri-o")
+
+
+def test_a_container_that_was_described_without_its_runtime_has_that_of_its_cgroup() -> None:
+    described = Container("d" * 64, name="nginx")
+    maker = ReportMaker(
+        "h",
+        FakeContainers([described]),
+        PublishedPorts(FakeContainers()),
+        lambda _: ListenerTable(),
+        relays=Relays(Metrics()),
+    )
+    one = life()
+    one.attribution = Attribution(UnknownReason.NOT_PERMITTED, ContainerRef("d" * 64, "cri-o"))
+    maker.begin(9)
+    container = maker.report(one, EventKind.ONGOING).local.container
+    assert container == Container("d" * 64, name="nginx", runtime="cri-o")
 
 
 def test_the_other_end_is_the_peer_s_or_what_was_known_of_it() -> None:

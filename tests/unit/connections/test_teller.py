@@ -17,7 +17,7 @@ from connbeat.telemetry.metrics import Metric, Metrics
 from tests.builders import SECOND, FakeContainers, address, listening, owned, process, row
 from tests.unit.connections.stories import Story
 
-WEB = Container("c" * 64, name="web")
+WEB = Container("c" * 64, name="web", runtime="docker")
 CALL = row("10.0.0.1:5000", "10.0.0.2:80", cookie=2, inode=2)
 OTHER = row("10.0.0.1:5001", "10.0.0.2:80", cookie=3, inode=3)
 LISTEN = listening("0.0.0.0:80", cookie=1, inode=1)

@@ -764,7 +764,7 @@ def test_a_listener_that_closes_with_its_connection_still_names_it_to_the_other_
 
 
 def test_containers_are_named_by_what_the_engine_says() -> None:
-    container = Container("c" * 64, name="web", image="nginx")
+    container = Container("c" * 64, name="web", image="nginx", runtime="docker")
     story = Story(containers=FakeContainers([container]))
     story.owners[2] = owned(2, "c" * 64)
     story.poll(0, CALL)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,30 @@ NO_CONTAINER = [
     f"0::/docker/{A}0\n",
     f"0::/docker/{A.upper()}\n",
 ]
+
+
+#: The container of every case in the file of runtimes.
+RECORDED = "7f5ad1c5d0b9c2dd4b8e1c6a0b3a46a7fd7f1c9f3a5d8c0b2e4f60718293a4b5"
+RUNTIMES = Path(__file__).parents[2] / "data" / "cgroup" / "runtimes.txt"
+
+
+def recorded_cases() -> list[tuple[str, str, str]]:
+    """Name, the runtime to be told ("?" unknown, "-" no container), the text of the file."""
+    cases = []
+    for section in RUNTIMES.read_text().split("\n== ")[1:]:
+        title, _, text = section.partition("\n")
+        name, _, runtime = title.partition(" | ")
+        cases.append((name, runtime, text))
+    return cases
+
+
+@pytest.mark.parametrize(
+    ("runtime", "text"),
+    [pytest.param(runtime, text, id=name) for name, runtime, text in recorded_cases()],
+)
+def test_every_runtime_driver_and_version_of_cgroups_is_known(runtime: str, text: str) -> None:
+    known = None if runtime == "-" else ContainerRef(RECORDED, runtime.replace("?", ""))
+    assert parse_cgroup(text) == known
 
 
 @pytest.mark.parametrize(("line", "runtime"), SHAPES)

@@ -30,7 +30,7 @@ PUBLISHED: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[2] / "data" / "ecs" / "fields.yml").read_text()
 )
 ECS_NAMES = frozenset(field.name for field in ECS_FIELDS)
-NAMES = EcsNames(boot="b00t", ephemeral_id="e1")
+NAMES = EcsNames(boot="b00t", agent_id="a1", ephemeral_id="e1")
 POLICY = DocumentPolicy(name="h1", hostname="host1", version="1.0.0")
 ALL = msgspec.structs.replace(
     POLICY,
@@ -133,7 +133,13 @@ def test_a_connection_of_a_container() -> None:
             "resource": {"type": "pod", "name": "web-0", "id": "2f1c"},
         },
         "host": {"name": "h1", "hostname": "host1", "ip": [], "os": {"type": "linux"}},
-        "agent": {"type": "connbeat", "name": "h1", "version": "1.0.0", "ephemeral_id": "e1"},
+        "agent": {
+            "type": "connbeat",
+            "name": "h1",
+            "version": "1.0.0",
+            "id": "a1",
+            "ephemeral_id": "e1",
+        },
         "related": {
             "ip": ["172.18.0.3", "172.18.0.2", "172.18.0.9"],
             "hosts": ["h1", "host1"],
@@ -243,10 +249,11 @@ def test_what_no_schema_of_today_has_is_kept() -> None:
         "beat": beat,
         "remote_ip": "10.0.0.2",
         "local_process": {"binary": "curl", "cmdline": "", "environ": [""], "pid": 1},
-        "later": {"direction": "outbound", "count": 3},
+        "summary": {"direction": "outbound", "count": 3},
+        "later": [1],
     }
     ecs = EcsConverter(NAMES).convert(document, "id-1")
-    assert ecs["connbeat"] == {"later": {"direction": "outbound", "count": 3}}
+    assert ecs["connbeat"] == {"summary": document["summary"], "later": [1]}
     assert ecs["event"]["type"] == ["connection", "info"]
     assert ecs["network"]["direction"] == "egress"
     assert ecs["destination"]["ip"] == "10.0.0.2"

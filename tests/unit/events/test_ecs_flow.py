@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from connbeat.events.ecs_flow import add_connection, add_listener, add_other
+from connbeat.events.ecs_flow import add_connection, add_listener, add_summary
 
 CALLER = {"address": "10.0.0.1", "ip": "10.0.0.1", "port": 45678}
 CALLED = {"address": "10.0.0.2", "ip": "10.0.0.2", "port": 80}
@@ -31,7 +31,7 @@ def flow_of(document: dict[str, Any], *, is_only: bool = False) -> tuple[Any, An
     elif "listener" in document:
         add_listener(ecs, own, document, is_only=is_only)
     else:
-        add_other(ecs, document)
+        add_summary(ecs, document)
     assert document == before
     return ecs, own
 
@@ -192,10 +192,30 @@ def test_a_listener_s_step(
     assert (found["action"], found["type"]) == (f"listener_{event}", types)
 
 
-def test_of_what_is_neither_as_much_is_told_as_there_is() -> None:
-    ecs, _ = flow_of({"remote_ip": "10.0.0.2", "x": {"direction": "outbound"}, "y": 1})
-    assert ecs["destination"] == {"address": "10.0.0.2", "ip": "10.0.0.2"}
-    assert ecs["client"] == {}
-    assert ecs["event"] == {"action": "network_flow", "type": ["connection", "info"]}
-    assert ecs["related"] == {"ip": ["10.0.0.2"]}
-    assert "type" not in flow_of({})[0]["network"]
+def test_a_summary_has_the_ends_that_its_connections_share() -> None:
+    summary = {
+        "direction": "outbound",
+        "started_at": "2026-11-23T10:00:00.000Z",
+        "ended_at": "2026-11-23T10:00:30.000Z",
+        "bytes_sent": 74,
+        "bytes_received": 1270,
+        "opened": 12,
+    }
+    ecs, own = flow_of({"local_ip": "10.0.0.1", "remote_port": 80, "summary": summary})
+    assert ecs["source"] == ecs["client"] == {"address": "10.0.0.1", "ip": "10.0.0.1", "bytes": 74}
+    assert ecs["destination"] == ecs["server"] == {"port": 80, "bytes": 1270}
+    assert (ecs["network"]["direction"], ecs["network"]["bytes"]) == ("egress", 1344)
+    assert ecs["event"] == {
+        "action": "network_flow",
+        "type": ["connection", "info"],
+        "start": summary["started_at"],
+        "end": summary["ended_at"],
+    }
+    assert ecs["related"] == {"ip": ["10.0.0.1"]}
+    assert own == {}  # whoever calls this keeps the whole of it
+
+
+def test_of_a_summary_without_anything_in_common_nothing_is_claimed() -> None:
+    ecs, _ = flow_of({"summary": {}})
+    assert (ecs["source"], ecs["destination"], ecs["related"]) == ({}, {}, {})
+    assert ecs["network"] == {"transport": "tcp", "iana_number": "6", "direction": "unknown"}

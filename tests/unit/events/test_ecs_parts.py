@@ -32,9 +32,15 @@ NOBODY = {"binary": "Unknown process with inode 7", "cmdline": "", "environ": ["
 
 
 def test_the_beat_is_agent_and_host() -> None:
-    part = agent_part(BEAT, "e1")
+    part = agent_part(BEAT, "a1", "e1")
     assert part.fields == {
-        "agent": {"type": "connbeat", "name": "h1", "version": "1.0.0", "ephemeral_id": "e1"},
+        "agent": {
+            "type": "connbeat",
+            "name": "h1",
+            "version": "1.0.0",
+            "id": "a1",
+            "ephemeral_id": "e1",
+        },
         "host": {
             "name": "h1",
             "hostname": "host1",
@@ -44,7 +50,7 @@ def test_the_beat_is_agent_and_host() -> None:
         "related": {"hosts": ["h1", "host1"]},
     }
     assert part.rest == {}
-    same = agent_part({**BEAT, "hostname": "h1"}, "e1")
+    same = agent_part({**BEAT, "hostname": "h1"}, "a1", "e1")
     assert same.fields["related"] == {"hosts": ["h1"]}
 
 
@@ -107,7 +113,7 @@ def test_a_container_has_image_and_labels_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     ("make", "origin"),
     [
-        (lambda origin: agent_part(origin, "e"), BEAT),
+        (lambda origin: agent_part(origin, "a", "e"), BEAT),
         (lambda origin: process_part(origin, "b"), CURL),
         (lambda origin: process_part(origin, "b"), NOBODY),
         (container_part, {"id": "c1"}),

@@ -33,6 +33,26 @@ def test_everything_is_read_back_by_prometheus_own_parser_as_it_was() -> None:
             assert sample.labels == labels
 
 
+#: As `promtool check metrics` has them.
+UNITS = ("seconds", "bytes", "ratio")
+NO_UNITS = {"ms", "milliseconds", "minutes", "hours", "kb", "mb", "kilobytes", "percent", "count"}
+TYPES = {"counter", "gauge", "histogram", "summary"}
+
+
+def test_what_is_served_passes_a_lint_of_names() -> None:
+    families = list(text_string_to_metric_families(expose(filled()).decode()))
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        words = family.name.removesuffix("_info").split("_")
+        assert words[0] == "connbeat"
+        assert "total" not in words, f"{family.name}: only a counter's sample has it, at its end"
+        assert not set(words) & (NO_UNITS | TYPES), family.name
+        assert not set(words[:-1]) & set(UNITS), f"{family.name}: the unit comes last"
+        assert family.documentation.endswith(".")
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+
+
 def test_a_histogram_has_a_bucket_a_limit_and_one_for_all() -> None:
     metrics = Metrics()
     metrics.observe(Metric.BATCH_SECONDS, 0.3, output="x")
