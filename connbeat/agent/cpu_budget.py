@@ -2,9 +2,9 @@
 
 It sheds where it used more than its share of CPU over the period, or where the kernel had no room
 for what it told. It returns after a time of calm: nothing lost, and less than half of the share
-used, for a summary costs about half of what single events do, and to return at the limit would be
-to come back at once. If it has to come back soon all the same, the next time of calm is twice as
-long.
+used, for in summaries a connection costs 60 % of what it does singly, and to return at the limit
+would be to come back at once. If it has to come back soon all the same, the next time of calm is
+twice as long.
 """
 
 from collections import deque

@@ -159,7 +159,8 @@ class Metric(enum.Enum):
         "kind",
     )
     SUMMARY_GROUPS = _gauge(
-        "connbeat_summarised_groups", "Groups of connections that go on from one summary to the next."
+        "connbeat_summarised_groups",
+        "Groups of connections that go on from one summary to the next.",
     )
     SUMMARY_FOLDED = _counter(
         "connbeat_summarised_folded_total",
