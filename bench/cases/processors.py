@@ -10,7 +10,7 @@ from bench.setup import Case, Setup
 from connbeat.clock import Clock, SystemClock
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
-from connbeat.config.processors.steps import Processors
+from connbeat.config.processors.kind import Processors
 from connbeat.processors.chain import compile_chain
 from connbeat.processors.protocol import Facts, Names, Processor, ProcessorConfig
 

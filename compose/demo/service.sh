@@ -15,7 +15,7 @@ case $role in
     exec httpd -f -p 8080 -h /demo/www
     ;;
   visit)
-    while sleep 1; do wget -q -T 5 -O - "http://$1:8080/cgi-bin/page" || true; done
+    while sleep 1; do wget -q -O - "http://$1:8080/cgi-bin/page" || true; done
     ;;
   follow)
     while sleep 1; do wget -q -O /dev/null "http://$1:8080/cgi-bin/changes" || true; done

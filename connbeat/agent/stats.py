@@ -167,6 +167,7 @@ def _output(numbers: Numbers, output: str | None) -> Document:
 
 def _pipeline(numbers: Numbers, pipeline: Pipeline) -> Document:
     reports, failed = numbers.of(Metric.REPORTS), numbers.of(Metric.REPORTS_FAILED)
+    filtered = numbers.of(Metric.PROCESSOR_FILTERED)
     waiting = numbers.of(Metric.QUEUE_EVENTS)
     filled = max(numbers.values(Metric.QUEUE_FILL), default=0.0)
     settled = numbers.of(Metric.EVENTS_DELIVERED) + numbers.drops(None, by_queue=False)
@@ -176,8 +177,8 @@ def _pipeline(numbers: Numbers, pipeline: Pipeline) -> Document:
             "active": waiting,
             "dropped": numbers.drops(None, by_queue=True),
             "failed": failed,
-            "filtered": numbers.of(Metric.EVENTS_FILTERED),
-            "published": reports - failed,
+            "filtered": filtered + numbers.of(Metric.EVENTS_FILTERED),
+            "published": reports - failed - filtered,
             "retry": numbers.of(Metric.EVENTS_RETRIED),
             "total": reports,
         },

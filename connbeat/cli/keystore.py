@@ -19,11 +19,10 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 
 
 def run(options: Options) -> int:
-    path = find_keystore(sources_of(options), os.environ)
-    keystore = Keystore(path, os.environ, strict_permissions=options.strict_permissions)
+    keystore = find_keystore(sources_of(options), os.environ)
     if options.command == "keystore create":
         keystore.create(force=options.force)
-        sys.stdout.write(f"Created the keystore {path}\n")
+        sys.stdout.write(f"Created the keystore {keystore.path}\n")
     elif options.command == "keystore add":
         _add(keystore, options)
     elif options.command == "keystore remove":

@@ -14,7 +14,7 @@ from connbeat.config.checking import check
 from connbeat.config.document import parse_value
 from connbeat.config.expand import expand, expand_setting
 from connbeat.config.faults import Findings
-from connbeat.config.keystore.store import keystore_file, read_secrets
+from connbeat.config.keystore.store import Keystore, keystore_file, read_secrets
 from connbeat.config.reader import files_to_read, is_the_systems, read_file, working_directory
 from connbeat.config.schema import Settings
 from connbeat.config.tree import Node, Place, find, leaves, list_items, merged, nested
@@ -70,8 +70,8 @@ def load(sources: Sources, environment: Mapping[str, str]) -> Loaded:
     return Loaded(settings, findings.warnings, tuple(map(str, files)), root)
 
 
-def find_keystore(sources: Sources, environment: Mapping[str, str]) -> Path:
-    """Where the keystore of this configuration is, whatever else may be wrong with that or missing.
+def find_keystore(sources: Sources, environment: Mapping[str, str]) -> Keystore:
+    """The keystore of this configuration, whatever else may be wrong with that or missing.
 
     Blocks on the disk. Raises ConfigError if the files cannot be read.
     """
@@ -81,7 +81,8 @@ def find_keystore(sources: Sources, environment: Mapping[str, str]) -> Path:
         expand_setting(root, path, environment, findings) for path in ("keystore.path", "path.data")
     )
     findings.raise_faults()
-    return keystore_file(*settings)
+    strict = _is_strict(sources, environment)
+    return Keystore(keystore_file(*settings), environment, strict_permissions=strict)
 
 
 def _files(sources: Sources) -> tuple[Path, ...]:

@@ -24,7 +24,7 @@ from connbeat.config.kinds import (
 from connbeat.config.option import Option, Status, known
 from connbeat.config.outputs.elasticsearch import SETUP
 from connbeat.config.outputs.registry import OUTPUTS, output_options, output_sections
-from connbeat.config.processors.steps import Processors
+from connbeat.config.processors.kind import Processors
 from connbeat.config.schema import (
     ConnbeatConfig,
     DeadLetterConfig,

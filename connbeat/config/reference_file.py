@@ -26,6 +26,7 @@ _HEAD = """\
 _MINIMUM = {"output.console.enabled": "true"}
 _SECTIONS = {
     "": "General",
+    "timestamp": "Times in events",
     "connbeat": "What is observed, and what of it is shown",
     "processors": "What becomes of events on their way",
     "output": "Outputs",

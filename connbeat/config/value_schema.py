@@ -21,13 +21,14 @@ from connbeat.config.kinds import (
     Text,
     TextList,
 )
-from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
-from connbeat.config.processors.registry import PROCESSORS
-from connbeat.config.processors.steps import Processors
+from connbeat.config.output_kinds import BatchSize, Hosts, Limit, Rules, TextMap, When
+from connbeat.config.processors.kind import Processors
 from connbeat.config.volume_kinds import AggregationRules, Percent
 
 Schema = dict[str, Any]
 
+#: The definition of a list of processors, which `json_schema` has.
+STEPS = "steps"
 #: What `expand` will replace.
 REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}
 _SCALAR: Schema = {"type": ["string", "number", "boolean"]}
@@ -72,15 +73,6 @@ def _choice(kind: Any) -> list[Schema]:  # noqa: ANN401  as above
     return [{"enum": list(kind.words)}, {"type": "string", "pattern": f"^({any_case})$"}]
 
 
-def _processors(_: object) -> list[Schema]:
-    """Their names. Each has options of its own, dotted or nested: those `test config` knows."""
-    options: Schema = {"type": ["object", "null"]}
-    steps: Schema = {"type": ["array", "object"]}
-    names = dict.fromkeys(PROCESSORS, options)
-    properties = {**names, "if": {"type": "object"}, "then": steps, "else": steps}
-    return [{"type": "array", "items": {"type": "object", "properties": properties}}]
-
-
 def _either_case(letter: str) -> str:
     return f"[{letter}{letter.upper()}]" if letter.isalpha() else f"[{letter}]"
 
@@ -97,6 +89,7 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Boolean: _fixed(*_SWITCH),
     BooleanOrAuto: _fixed(*_SWITCH, {"enum": ["auto"]}),
     Integer: _integer,
+    BatchSize: _fixed({"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+$"}),
     Limit: _fixed({"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+$"}),
     Duration: _fixed(
         {"type": "string", "pattern": _DURATION_TEXT}, {"type": "number", "minimum": 0}
@@ -114,7 +107,7 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     Fields: _fixed({"type": "object"}),
     TextMap: _fixed({"type": "object"}),
     When: _fixed({"type": "object"}),
-    Processors: _processors,
+    Processors: _fixed({"$ref": f"#/definitions/{STEPS}"}),
     Rules: _fixed({"type": "array", "items": {"type": "object"}}),
     AggregationRules: _fixed(
         {"type": "array", "items": {"type": "object", "required": ["when", "aggregation"]}}

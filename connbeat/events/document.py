@@ -103,7 +103,7 @@ class DocumentBuilder:
         self._offset_ns = 0
         self._host_netns = 0
         self._processes: dict[int, tuple[Process, Document]] = {}
-        self._containers: dict[int, tuple[Container, list[str], Document]] = {}
+        self._containers: dict[str, tuple[Container, list[str], Document]] = {}
         self.set_policy(policy)
 
     def set_policy(self, policy: DocumentPolicy) -> None:
@@ -310,12 +310,13 @@ class DocumentBuilder:
     def _container(self, container: Container) -> Document:
         """One mapping for all its documents of a poll, until another address of it is seen."""
         seen_ips = self._local_ips.of(container.id)
-        known = self._containers.get(id(container))
+        known = self._containers.get(container.id)
         if known is not None and known[1] is seen_ips:
-            return known[2]
+            described = known[0]
+            if described is container or described == container:
+                return known[2]
         document = self._new_container(container, seen_ips)
-        if container.name:  # one that nobody described is a new value each time
-            self._containers[id(container)] = container, seen_ips, document
+        self._containers[container.id] = container, seen_ips, document
         return document
 
     def _new_container(self, container: Container, seen_ips: list[str]) -> Document:

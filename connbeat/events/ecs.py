@@ -123,17 +123,13 @@ class EcsConverter:
         if known is not None:
             return known
         part = process_part(process, self._names.boot)
+        # Where there is no process each document has a part of its own.
         return self._kept(part) if "pid" in process else part
 
     def _container(self, container: Document) -> Part:
-        known = self._parts.get(id(container))
-        if known is not None:
-            return known
-        part = container_part(container)
-        return self._kept(part) if "name" in container else part
+        return self._parts.get(id(container)) or self._kept(container_part(container))
 
     def _kept(self, part: Part) -> Part:
-        """Of what many documents share: where little is known each has a part of its own."""
         if len(self._parts) >= _MAX_PARTS:
             self._parts.clear()
         self._parts[id(part.origin)] = part

@@ -5,7 +5,6 @@ may fail.
 """
 
 import logging
-import sys
 import threading
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from connbeat.clock import Clock
 from connbeat.telemetry.log_lines import JsonFormatter, LineFormatter, SyslogFormatter
 from connbeat.telemetry.log_queue import LogQueue
-from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Syslog
+from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Stderr, Syslog
 
 _NAME = "connbeat"
 
@@ -66,7 +65,7 @@ def _remove(handlers: list[logging.Handler]) -> None:
 
 def _targets(settings: LogSettings) -> list[logging.Handler]:
     line = JsonFormatter() if settings.is_json else LineFormatter()
-    stderr = logging.StreamHandler(sys.stderr)
+    stderr = Stderr()
     stderr.setFormatter(line)
     fallback = Fallback(stderr, has_all=settings.to_stderr)
     targets: list[logging.Handler] = [stderr] if settings.to_stderr else []

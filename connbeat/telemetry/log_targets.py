@@ -1,7 +1,8 @@
-"""Where the log can go beside stderr: a file that rotates, syslog. Both fail without consequences.
+"""Where the log can go: stderr, a file that rotates, syslog. All fail without consequences.
 
-What a target does not take goes to stderr, with one line in half a minute that says why: a full
-disk or a directory that may not be written stops no agent. One thread uses a target, the queue's.
+What the latter two do not take goes to stderr, with one line in half a minute that says why: a full
+disk or a directory that may not be written stops no agent. One thread uses a target, the queue's,
+and it may hang in one for ever: nothing may wait for it then, so targets have no locks.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import msgspec
 _PERIOD_SECONDS = 30.0
 _DIRECTORY_MODE = 0o750
 _SYSLOG = "/dev/log"
+_STDERR = 2
 
 
 class LogFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,35 @@ class LogFiles(msgspec.Struct, frozen=True, kw_only=True):
     permissions: int = 0o600
     interval_seconds: float = 0.0
     rotate_on_startup: bool = True
+
+
+class _NoLock:
+    """Instead of the lock that logging gives every handler, and asks for when the process ends."""
+
+    def acquire(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class _Target(logging.Handler):
+    """For one thread."""
+
+    def createLock(self) -> None:  # noqa: N802  logging's name
+        self.lock = _NoLock()  # type: ignore[assignment]  # all that logging does with it
+
+
+class Stderr(_Target):
+    """Standard error, without Python's buffer, whose lock the end of the process waits for, too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+        with contextlib.suppress(OSError):  # nobody is left to tell
+            while line:
+                line = line[os.write(_STDERR, line) :]
 
 
 class Fallback:
@@ -54,7 +85,7 @@ class Fallback:
             self._stderr.handle(record)
 
 
-class LogFile(logging.handlers.RotatingFileHandler):
+class LogFile(_Target, logging.handlers.RotatingFileHandler):
     """A log file. Opened when the first line comes, so that making one never fails.
 
     If somebody moves or removes the file, the next line begins a new one.
@@ -120,7 +151,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         return interval > 0 and record.created // interval != self._written_at // interval
 
 
-class Syslog(logging.handlers.SysLogHandler):
+class Syslog(_Target, logging.handlers.SysLogHandler):
     """The machine's syslog, as a daemon."""
 
     def __init__(self, fallback: Fallback, address: str = _SYSLOG) -> None:

@@ -1,6 +1,6 @@
 """`compile.py SITE TARGET`: fills TARGET, a root directory, with SITE and what it loads, compiled.
 
-Compiled beforehand is the site, and what of Python's own library the agent's commands import: a
+Compiled beforehand is what the agent's commands import, of the site and of Python's own library: a
 Python image has nothing of that compiled, and a read-only root lets nobody do it later. It is
 compiled without times, so that two builds are alike. Python's own files are compared with their
 source at each start, since who builds on this image may upgrade Python; ours are not.
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
+_NOT_COMPARED, _COMPARED = PycInvalidationMode.UNCHECKED_HASH, PycInvalidationMode.CHECKED_HASH
 #: What nobody imports at run time.
 _LEFT_OUT = ("*.pyi", "*.pxd", "*.pyx", "*.c", "*.h", "tests", "bin", "__pycache__")
 
@@ -38,11 +39,9 @@ print("\\n".join(file for file in files if file.endswith(".py")))
 def main(site: Path, target: Path) -> None:
     copied = target / site.relative_to("/")
     shutil.copytree(site, copied, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
-    ours = {site / path.relative_to(copied) for path in copied.rglob("*.py")}
-    for source in sorted(ours):
-        compile_into(source, target, PycInvalidationMode.UNCHECKED_HASH)
-    for source in sorted({path for path in imported(site) if site not in path.parents}):
-        compile_into(source, target, PycInvalidationMode.CHECKED_HASH)
+    for source in imported(site):
+        is_ours = site in source.parents
+        compile_into(source, target, _NOT_COMPARED if is_ours else _COMPARED)
 
 
 def imported(site: Path) -> list[Path]:
@@ -50,7 +49,7 @@ def imported(site: Path) -> list[Path]:
     environ = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-B", "-W", "ignore", "-c", _TOUCH]
     answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    return [Path(line) for line in answer.stdout.splitlines()]
+    return sorted(Path(line) for line in answer.stdout.splitlines())
 
 
 def compile_into(source: Path, target: Path, mode: PycInvalidationMode) -> None:

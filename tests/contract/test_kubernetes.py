@@ -4,6 +4,7 @@ No cluster runs here. What is rendered (by their own code) is decoded as the API
 and held against the schemas of the oldest and the newest API that is supported.
 """
 
+import copy
 import functools
 import json
 import re
@@ -146,7 +147,7 @@ def test_an_apparmor_profile_may_be_given(tmp_path: Path) -> None:
 
 
 def test_the_chart_by_default_makes_what_the_base_makes() -> None:
-    ours, theirs = pod(base()), pod(chart())
+    ours, theirs = (copy.deepcopy(pod(made())) for made in (base, chart))
     for made in (ours, theirs):
         made["containers"][0]["image"] = ""
         next(v for v in made["volumes"] if v["name"] == "config")["configMap"]["name"] = ""

@@ -117,14 +117,18 @@ class Agent:
         *options: str,
         environ: dict[str, str] | None = None,
         before: Sequence[str] = (),
+        arguments: Sequence[str] = (),
         program: Sequence[str] = (sys.executable, "-m", "connbeat"),
     ) -> None:
-        """`before` are words before the agent's command (`setpriv ...`), which have to exec it."""
+        """`before` are words before the agent's command (`setpriv ...`), which have to exec it.
+
+        `options` are those of `-E`, `arguments` come before them.
+        """
         self._out, self._err = folder / "events.ndjson", folder / "agent.log"
         self._events: list[Document] = []
         self._read_bytes = 0
         self._lock = threading.Lock()  # guards the two above: a test may look from two threads
-        arguments = [option for pair in options for option in ("-E", pair)]
+        arguments = [*arguments, *(option for pair in options for option in ("-E", pair))]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
                 [*before, *program, "run", "-e", *arguments],

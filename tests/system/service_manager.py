@@ -8,6 +8,7 @@ lies over the machine's /usr and /etc, so the machine has nothing of it.
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Self
 
@@ -16,9 +17,12 @@ from tests.system.harness import call, wait_until
 _MANAGER = "/lib/systemd/systemd"
 
 # $0 is the package, unpacked; $1 the folder for what it writes. What only the first process makes,
-# /run/systemd, is made here; tracefs is where systemd mounts it at boot.
+# /run/systemd, is made here; /run is a file system of its own, or the unit would get an empty one;
+# and tracefs is where systemd mounts it at boot.
 _PREPARE = """
 set -e
+mountpoint -q /run || mount --rbind /run /run
+mkdir -p /run/systemd
 mount -t tmpfs tmpfs /run/systemd
 mkdir -p /run/systemd/system /run/systemd/inaccessible
 cd /run/systemd/inaccessible
@@ -44,19 +48,29 @@ class ServiceManager:
         self._package, self._folder = package, folder
         self.logs = folder / "log"
         self._units = folder / "units"
-        runtime = folder / "run"
-        for path in (folder / "lib", self.logs, self._units / "systemd/user", runtime):
+        for path in (folder / "lib", self.logs, self._units / "systemd/user"):
             path.mkdir(parents=True)
+        # Where the unit sees it, which has a /tmp of its own: that it is ready is said there.
+        self._runtime = tempfile.TemporaryDirectory(prefix="connbeat-test-", dir="/run")
         self._environ = {
             **{name: os.environ[name] for name in ("TERM",) if name in os.environ},
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_RUNTIME_DIR": self._runtime.name,
             "XDG_CONFIG_HOME": str(self._units),
         }
         command = f"{_PREPARE} exec {_MANAGER} --user --unit=basic.target --log-target=console"
         with (folder / "manager.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "sh", "-c", command, str(package), str(folder)],
+                [
+                    "unshare",
+                    "--mount",
+                    "--propagation=slave",
+                    "sh",
+                    "-c",
+                    command,
+                    str(package),
+                    str(folder),
+                ],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -126,6 +140,7 @@ class ServiceManager:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._runtime.cleanup()
 
 
 def unpack_deb(deb: Path, folder: Path) -> Path:

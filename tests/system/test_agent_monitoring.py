@@ -1,9 +1,11 @@
 """The real agent's endpoint and its service manager, while its output is away."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from connbeat.cli.health import Unanswered, ask
 from connbeat.telemetry.listening import ListenAddress
 from tests.metricbeat import read_state, read_stats
 from tests.system.harness import QUICK, Agent, wait_until
+
+#: What the kernel writes at the head of its table of sockets.
+NO_SOCKETS = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
 
 StartAgent = Callable[..., Agent]
 
@@ -34,8 +39,11 @@ class Manager:
             except BlockingIOError:
                 return self._heard
 
-    def has_heard(self, word: str, times: int = 1) -> bool:
-        return sum(word in text.split("\n") for text in self.heard()) >= times
+    def beats(self) -> int:
+        return sum("WATCHDOG=1" in text.split("\n") for text in self.heard())
+
+    def has_heard(self, word: str) -> bool:
+        return any(word in text.split("\n") for text in self.heard())
 
     def close(self) -> None:
         self._channel.close()
@@ -76,7 +84,7 @@ def test_an_agent_whose_output_is_away_lives_and_says_what_is_wrong(
         return {one["reason"] for one in json.loads(fetch("/readyz"))["reasons"]}
 
     wait_until(lambda: manager.has_heard("READY=1"), 10, "READY=1")
-    wait_until(lambda: manager.has_heard("WATCHDOG=1", 3), 10, "three beats of the watchdog")
+    wait_until(lambda: manager.beats() >= 3, 10, "three beats of the watchdog")
     wait_until(lambda: "queue_drops" in reasons(), 10, "the loss of events in /readyz")
     assert health(str(address)) == 0
     assert health(str(address), "--ready") == 1
@@ -96,3 +104,41 @@ def test_an_agent_whose_output_is_away_lives_and_says_what_is_wrong(
     with pytest.raises(Unanswered):
         fetch("/healthz")
     assert not Path(address.path).exists()
+
+
+def test_a_capture_that_hangs_feeds_no_watchdog_until_it_goes_on(
+    start_agent: StartAgent, manager: Manager, tmp_path: Path
+) -> None:
+    table, pipe, other = tmp_path / "tcp", tmp_path / "pipe", tmp_path / "other"
+    for path in (table, other):
+        path.write_bytes(NO_SOCKETS)
+    os.mkfifo(pipe)
+    agent = start_agent(*QUICK, environ={**manager.environ, "PROC_NET_TCP": str(table)})
+    wait_until(lambda: manager.beats() >= 2, 15, "two beats of the watchdog")
+
+    pipe.rename(table)
+    writer = open_for_reader(table)
+    other.rename(table)
+    beats = manager.beats()
+    time.sleep(2.5)  # five times as long as from one beat to the next
+    assert manager.beats() <= beats + 1, "the last may have been on its way"
+    beats = manager.beats()
+    os.write(writer, NO_SOCKETS)
+    os.close(writer)
+    wait_until(lambda: manager.beats() >= beats + 2, 10, "beats once capture goes on")
+    assert agent.stop() == 0
+
+
+def open_for_reader(pipe: Path) -> int:
+    """The writing end, as soon as somebody reads: who then waits for what is written."""
+    found: list[int] = []
+
+    def is_read() -> bool:
+        try:
+            found.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody reads yet
+            return False
+        return True
+
+    wait_until(is_read, 10, "capture at the pipe")
+    return found[0]

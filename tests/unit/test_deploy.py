@@ -70,6 +70,17 @@ def test_no_alert_stands_twice() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_promtool_s_own_test_speaks_of_alerts_there_are() -> None:
+    """It is not run here: promtool is not among what the tests install."""
+    tests = yaml.safe_load((ROOT / "deploy/prometheus/alerts_test.yml").read_text("utf-8"))["tests"]
+    tested = {case["alertname"] for test in tests for case in test["alert_rule_test"]}
+    assert tested <= {rule["alert"] for rule in RULES}
+    for test in tests:
+        for series in test["input_series"]:
+            (selector,) = read_query(series["series"]).selectors
+            assert {*selector.labels} == SERIES[selector.name]
+
+
 def headings(page: str) -> set[str]:
     """The anchors of a page, as GitHub makes them."""
     found = re.findall(r"^#+ (.+)$", page, re.MULTILINE)

@@ -45,13 +45,13 @@ class Keystore:
     def __init__(
         self, path: Path, environment: Mapping[str, str], *, strict_permissions: bool = True
     ) -> None:
-        self._path = path
+        self.path = path
         self._password = environment.get(PASSWORD_VARIABLE, "")
         self._strict_permissions = strict_permissions
 
     def exists(self) -> bool:
         with self._told():
-            return self._path.exists()
+            return self.path.exists()
 
     def read(self) -> dict[str, str]:
         with self._told():
@@ -60,9 +60,9 @@ class Keystore:
     def create(self, *, force: bool) -> None:
         """An empty one; `force` replaces one that is there."""
         with self._told():
-            self._path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
             with self._locked():
-                if self._path.exists() and not force:
+                if self.path.exists() and not force:
                     raise KeystoreError("is there already; --force empties it")
                 self._write({})
 
@@ -91,16 +91,16 @@ class Keystore:
         try:
             yield
         except FileNotFoundError as error:
-            text = f"the keystore {self._path} is not there; connbeat keystore create makes one"
+            text = f"the keystore {self.path} is not there; connbeat keystore create makes one"
             raise KeystoreError(text) from error
         except OSError as error:
-            text = f"the keystore {self._path} cannot be used: {error.strerror}"
+            text = f"the keystore {self.path} cannot be used: {error.strerror}"
             raise KeystoreError(text) from error
         except KeystoreError as error:
-            raise KeystoreError(f"the keystore {self._path} {error}") from error
+            raise KeystoreError(f"the keystore {self.path} {error}") from error
 
     def _read(self) -> dict[str, str]:
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             if self._strict_permissions:
                 _refuse_strangers(file)
             content = file.read(_MAX_BYTES + 1)
@@ -112,7 +112,7 @@ class Keystore:
     def _locked(self) -> Iterator[None]:
         import fcntl  # only who changes it; reading works where there is no such module
 
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(directory, fcntl.LOCK_EX)
             yield
@@ -123,7 +123,7 @@ class Keystore:
         content = seal(secrets, self._password, os.urandom(ENTROPY_BYTES))
         if len(content) > _MAX_BYTES:
             raise KeystoreError(f"would be larger than {_MAX_BYTES} bytes")
-        new = self._path.with_name(f".{self._path.name}.new")
+        new = self.path.with_name(f".{self.path.name}.new")
         with suppress(FileNotFoundError):
             new.unlink()  # left by one that was killed
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
@@ -133,7 +133,7 @@ class Keystore:
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
-        _sync_directory(self._path.parent)
+        _sync_directory(self.path.parent)
 
 
 def _refuse_strangers(file: BinaryIO) -> None:

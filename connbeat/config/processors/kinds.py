@@ -3,7 +3,7 @@
 import re
 
 from connbeat.config.kinds import Mismatch, Text, TextList
-from connbeat.config.tree import Node
+from connbeat.config.tree import Node, list_items
 from connbeat.processors.drop_fields import pattern_of
 from connbeat.processors.rate_limit import Rate
 
@@ -51,26 +51,37 @@ class Source(FieldName):
         return name
 
 
-class FieldNames(TextList):
+class CheckedList(TextList):
+    """A list of texts, of which each has to be something."""
+
+    def parse(self, node: Node) -> tuple[str, ...]:
+        texts = super().parse(node)
+        if list_items(node) is None:
+            for text in texts:  # a list of one
+                self.check(text)
+        return texts
+
+    def _expected(self, item: Node) -> str:
+        expected = super()._expected(item)
+        if expected or item.is_broken:
+            return expected
+        try:
+            self.check(item.text)
+        except Mismatch as mismatch:
+            return str(mismatch)
+        return ""
+
+    def check(self, text: str) -> None:
+        """Raises Mismatch."""
+        raise NotImplementedError
+
+
+class FieldNames(CheckedList):
     """A list of dotted names."""
 
     name = "list of fields"
 
-    def parse(self, node: Node) -> tuple[str, ...]:
-        texts = super().parse(node)
-        faults: list[tuple[str, str]] = []
-        for index, text in enumerate(texts):
-            try:
-                self.check(text)
-            except Mismatch as mismatch:
-                place = str(index) if isinstance(node.value, tuple) else ""
-                faults.append((place, f"found {text!r}, expected {mismatch}"))
-        if faults:
-            raise Mismatch("a list of fields", tuple(faults))
-        return texts
-
     def check(self, text: str) -> None:
-        """Raises Mismatch."""
         checked_name(text)
 
 

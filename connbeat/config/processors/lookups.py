@@ -4,7 +4,7 @@ from connbeat.config.kinds import Boolean, Choice, Duration, Integer, Mismatch, 
 from connbeat.config.option import Option
 from connbeat.config.output_kinds import TextMap
 from connbeat.config.processors.declared import Declared, declared
-from connbeat.config.processors.kinds import checked_name
+from connbeat.config.processors.kinds import CheckedList, checked_name
 from connbeat.config.tree import Node
 from connbeat.processors.cloud.processor import CloudMetadataConfig
 from connbeat.processors.cloud.providers import ALIASES
@@ -30,30 +30,25 @@ class FieldMap(TextMap):
         return pairs
 
 
-class NameServers(TextList):
+class NameServers(CheckedList):
     """Addresses, with ports or without."""
 
     name = "list of addresses"
 
-    def parse(self, node: Node) -> tuple[str, ...]:
-        texts = super().parse(node)
-        for text in texts:
-            try:
-                parse_server(text, 53)
-            except ValueError as error:
-                raise Mismatch(f"addresses such as 192.0.2.53; {error}") from error
-        return texts
+    def check(self, text: str) -> None:
+        try:
+            parse_server(text, 53)
+        except ValueError as error:
+            raise Mismatch("an address, or address:port") from error
 
 
-class Clouds(TextList):
+class Clouds(CheckedList):
     """Names of providers."""
 
-    def parse(self, node: Node) -> tuple[str, ...]:
-        names = super().parse(node)
+    def check(self, text: str) -> None:
         known = {*ALIASES, *(one.name for one in CLOUDS)}
-        if unknown := [name for name in names if name not in known]:
-            raise Mismatch(f"names of {', '.join(sorted(known))}; there is no {unknown[0]}")
-        return names
+        if text not in known:
+            raise Mismatch(f"one of {', '.join(sorted(known))}")
 
 
 PROCESSORS: dict[str, Declared] = {

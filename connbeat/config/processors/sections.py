@@ -9,7 +9,7 @@ from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Duration, Mismatch
 from connbeat.config.masking import describe
 from connbeat.config.option import Option
-from connbeat.config.tree import Node
+from connbeat.config.tree import Node, nearest
 
 #: What is wrong: the dotted place below the node that was read, and what it is.
 Faults = list[tuple[str, str]]
@@ -82,10 +82,7 @@ class SectionReader:
             values[field_of(option)] = option.kind.parse(node)
         except Mismatch as mismatch:
             at.broken.add(option.key)
-            for inside, text in mismatch.faults:
-                at.fault(below(option.key, inside) if inside else option.key, text)
-            if not mismatch.faults:
-                at.fault(option.key, f"found {describe(node, option.key)}, expected {mismatch}")
+            at.mismatch(option.key, node, mismatch)
 
 
 class _Place:
@@ -98,6 +95,18 @@ class _Place:
 
     def fault(self, key: str, text: str) -> None:
         self.faults.append((below(self.path, key) if key else self.path, text))
+
+    def mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
+        """All that is wrong in an option's value, or that it is something else."""
+        for inside, text in mismatch.faults:
+            self.fault(below(key, inside) if inside else key, text)
+        for inside, expected in mismatch.unexpected:
+            whole = below(key, inside)
+            self.fault(
+                whole, f"found {describe(nearest(node, inside), whole)}, expected {expected}"
+            )
+        if not mismatch.faults and not mismatch.unexpected:
+            self.fault(key, f"found {describe(node, key)}, expected {mismatch}")
 
 
 class Items:

@@ -1,10 +1,9 @@
-"""`processors:`, a list of processors and of `if`, `then`, `else`, to steps. Pure."""
+"""A list of processors and of `if`, `then`, `else` to steps. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from connbeat.config.hints import nearest_key
-from connbeat.config.kinds import Mismatch
 from connbeat.config.masking import describe
 from connbeat.config.processors.declared import COMMON, Declared
 from connbeat.config.processors.registry import ELSEWHERE, PROCESSORS
@@ -13,32 +12,8 @@ from connbeat.config.tree import Node, to_plain
 from connbeat.model.conditions import ConditionError, parse_condition
 from connbeat.processors.protocol import Action, Branch, ProcessorConfig, Step
 
-# Each calls the next one, in Python's own stack.
-_MOST = 200
-_EXPECTED = "a list of processors such as - drop_fields: {fields: [container.env]}"
 
-
-class Processors:
-    """The value is a tuple of steps."""
-
-    name = "list of processors"
-
-    def parse(self, node: Node) -> tuple[Step, ...]:
-        if not isinstance(node.value, tuple):
-            raise Mismatch(_EXPECTED)
-        reader = _StepReader()
-        steps = reader.steps(node, "")
-        if reader.faults:
-            raise Mismatch(_EXPECTED, tuple(reader.faults))
-        if reader.count > _MOST:
-            raise Mismatch(f"at most {_MOST} processors")
-        return steps
-
-    def show(self, value: object) -> str:
-        return str(value)
-
-
-class _StepReader:
+class StepReader:
     """Goes through the list once and notes what is wrong."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ def parse_server(text: str, default_port: int) -> tuple[str, int]:
     host = (match[1] or match[2]) if match else text
     port = int(match[3]) if match else default_port
     if not is_address(host) or not 0 < port < 65536:
-        raise ValueError(f"found {text!r}, expected an address, or address:port")
+        raise ValueError(f"{text!r} is no address, and no address:port")
     return host, port
 
 

@@ -38,6 +38,7 @@ def test_on_disk_all_outputs_share_a_spool_below_path_data(tmp_path: Path) -> No
         batch = place.lease(10)
         assert batch is not None
         assert ids(batch.events) == ["e0", "e1"]
+    assert queues.trouble() == ""
     queues.close()
     assert (tmp_path / "data" / "spool" / "spool.db").exists()
 

@@ -100,6 +100,7 @@ def busy() -> Metrics:
     metrics = Metrics()
     metrics.add(Metric.REPORTS, 100, kind="closed")
     metrics.add(Metric.REPORTS_FAILED, 1)
+    metrics.add(Metric.PROCESSOR_FILTERED, 2, processor="drop_event")
     for output, delivered in (("http", 40), ("file", 80)):
         metrics.add(Metric.EVENTS_DELIVERED, delivered, output=output)
         metrics.add(Metric.EVENTS_RETRIED, 7, output=output)
@@ -144,8 +145,8 @@ def test_what_the_queue_gave_up_is_the_pipeline_s_loss_and_not_the_output_s() ->
         "active": 18,
         "dropped": 4,
         "failed": 1,
-        "filtered": 0,
-        "published": 99,
+        "filtered": 2,
+        "published": 97,
         "retry": 14,
         "total": 100,
     }

@@ -82,3 +82,15 @@ def test_the_keystore_of_a_configuration_can_be_made_before_its_secrets_are_ther
     config.chmod(0o600)
     keystore("create", "-c", str(config))
     assert (tmp_path / "mine").exists()
+
+
+def test_the_check_of_the_mode_can_be_skipped_in_both_ways(
+    keystore: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keystore("create")
+    (tmp_path / "connbeat.keystore").chmod(0o644)
+    with pytest.raises(KeystoreError, match="may be used by others"):
+        keystore("list")
+    keystore("list", "--strict.perms=false")
+    monkeypatch.setenv("BEAT_STRICT_PERMS", "false")
+    keystore("list")

@@ -1,5 +1,6 @@
 """The schema beside the agent's own checks: what those take, it takes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ EXAMPLES = [
     *ROOT.glob("docker/*.yml"),
     *ROOT.glob("packages/connbeat*.yml"),
     *(DATA / "old").glob("*.yml"),
+    *(DATA / "examples").glob("*.yml"),
 ]
 
 
@@ -53,7 +55,17 @@ def test_it_takes_every_file_that_comes_with_connbeat(path: Path) -> None:
         "queue.mem.events: ${EVENTS:100}",
         "output.http: ${HTTP}",
         "fields: {a: {b: [1]}}",
+        "fields.a.b: [1]",
+        "output.file: {path: /x, when.equals.remote_port: 80}",
+        "output.kafka.partition.hash: {reachable_only: false}",
+        "fields.dc: a",
+        "output: {file: {path: /x, when.equals.remote_port: 80}}",
+        "output.elasticsearch.headers.X-Thing: a",
         "processors:",
+        "processors: [{drop_fields: {fields: [container.env]}}]",
+        "processors: [{add_host_metadata: ~}, {drop_event.when.equals.remote_port: 80}]",
+        "processors: [{add_tags: {tags: [a], when.network.remote_ip: public}}]",
+        "processors: [{if.equals.remote_port: 80, then: {drop_event: ~}, else: [{drop_event: }]}]",
         "queue_size: 1000",
     ],
 )
@@ -72,6 +84,11 @@ def test_it_takes_every_way_to_write_a_key(text: str) -> None:
         "output: {file: {number_of_files: 1}}",
         "logging.level: loud",
         "tags: {a: b}",
+        "fieldz.dc: a",
+        "processors: [{drop_feilds: {fields: [a]}}]",
+        "processors: [{drop_fields: {feilds: [a]}}]",
+        "processors: [{if.equals.remote_port: 80}]",
+        "processors: [drop_event]",
         "[]",
     ],
 )
@@ -108,4 +125,18 @@ def test_editors_get_descriptions_and_defaults_and_know_what_is_of_yesterday() -
     assert definitions["connbeat.aggregation"]["default"] == "30s"
     assert all("description" in definitions[key] for key in OPTIONS)
     assert definitions["queue_size"]["deprecated"] is True
+    assert "default" not in definitions["step.drop_fields.fields"]
     assert "deprecated" not in definitions["connbeat.aggregation"]
+
+
+def _blocks(page: str) -> list[str]:
+    """The configurations that a page shows; what is indented is part of one."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(r"^```ya?ml\n(\S.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "outputs.md", "queues.md", "processors.md"])
+def test_what_the_pages_show_is_right(page: str) -> None:
+    assert _blocks(page)
+    wrong = {block: errors(block) for block in _blocks(page) if errors(block)}
+    assert wrong == {}

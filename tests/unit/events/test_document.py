@@ -336,8 +336,11 @@ def test_a_container_that_a_kubelet_runs_has_its_names() -> None:
 
 def test_the_documents_of_a_poll_share_what_is_told_of_a_container() -> None:
     made = builder()
-    parts = [made.build(connection_report(container=WEB))["container"] for _ in range(2)]
+    same = msgspec.structs.replace(WEB)
+    parts = [made.build(connection_report(container=one))["container"] for one in (WEB, same)]
     assert parts[0] is parts[1]
+    renamed = msgspec.structs.replace(WEB, name="other")
+    assert made.build(connection_report(container=renamed))["container"]["name"] == "other"
     other = made.build(connection_report("172.19.0.4:1", container=WEB))["container"]
     assert other["local_ips"] == ["172.18.0.3", "10.0.0.1", "172.19.0.4"]
     made.begin(HOST_NETNS, NOW_NS, WALL_NS)

@@ -1,11 +1,17 @@
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connbeat.events.document import DocumentPolicy
+from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
+from connbeat.model.containers import DockerHost
 from connbeat.processors.protocol import Facts, Held, ProcessorConfig
+from tests.builders import HOST_NETNS
+from tests.reports import CLOSED, NOW_NS, WALL_NS
 from tests.unit.processors.documents import documents
 from tests.unit.processors.trying import EVENT, FakeServices, Trial, tried, without
 
@@ -159,3 +165,36 @@ def test_a_chain_is_its_steps_one_after_another(document: dict[str, Any], steps:
     for step in steps:
         one_by_one = None if one_by_one is None else Trial(step)(one_by_one)
     assert Trial("\n".join(steps))(document) == one_by_one
+
+
+def test_in_ecs_they_see_its_names_and_what_documents_share_stays_as_it_was() -> None:
+    made = EcsDocumentBuilder(
+        DocumentPolicy(name="h1", hostname="h1", version="1.0.0"),
+        DockerHost("dh", ()),
+        EcsNames(boot="b", agent_id="a", ephemeral_id="e"),
+    )
+    made.begin(HOST_NETNS, NOW_NS, WALL_NS)
+    first = made.build(CLOSED)
+    before = msgspec.json.encode(first)
+    found = tried(
+        """
+        - if.network.source.ip: private
+          then:
+            - add_labels: {labels: {side: inside}}
+            - rename: {fields: [{from: process.name, to: process.title}]}
+        - drop_fields: {fields: [client, connbeat.container.env]}
+        - drop_fields.fields: [network.community_id]
+        - community_id:
+        - add_tags.tags: [seen]
+        - drop_event.when.not.equals.host.os.type: linux
+        """,
+        first,
+    )
+    assert found["labels"] == {"side": "inside"}
+    assert (found["process"]["title"], "name" in found["process"]) == ("curl", False)
+    assert ("client" in found, found["server"]["ip"]) == (False, "172.18.0.2")
+    assert found["network"]["community_id"] == first["network"]["community_id"]
+    assert found["tags"] == ["seen"]
+    assert "env" not in found["connbeat"]["container"]
+    assert msgspec.json.encode(first) == before
+    assert msgspec.json.encode(made.build(CLOSED)) == before

@@ -6,7 +6,7 @@ from typing import Any
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
 from connbeat.config.kinds import Mismatch
-from connbeat.config.processors.steps import Processors
+from connbeat.config.processors.kind import Processors
 from connbeat.model.documents import Document
 from connbeat.processors.chain import compile_chain
 from connbeat.processors.protocol import Facts, Names, Processor, ProcessorConfig, Step

@@ -107,11 +107,14 @@ def test_a_disk_that_takes_nothing_delays_nobody(run: Run) -> None:
     with files_end_at(1000):
         run.queue.put(events(5))
         assert run.take() == [], "nothing can be leased that a crash would lose"
+        trouble = [run.queue.trouble]
         assert len(run.queue.place("out")) == 5
     run.queue.put(events(1, first=5))
     batch = run.queue.place("out").lease(1000, min_events=6, flush_seconds=20)
     assert batch is not None
     assert ids(batch.events) == ids(events(6))
+    run.queue.close()
+    assert [*trouble, run.queue.trouble] == [DISK_ERROR, ""]
 
 
 def test_what_memory_cannot_hold_meanwhile_is_lost_for_that_reason(tmp_path: Path) -> None:

@@ -51,14 +51,14 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restored")
-def test_everything_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
     set_up(LogSettings())
     logging.getLogger("connbeat.capture").info("Hello.")
     logging.getLogger("connbeat.capture").debug("Not this.")
     logging.getLogger("urllib3").warning("A library speaks up.")
     logging.getLogger("urllib3").info("Not this.")
     take_down()
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out == ""
     assert [line.partition(" ")[2] for line in err.splitlines()] == [
         "INFO connbeat.capture Hello.",
@@ -67,36 +67,36 @@ def test_everything_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_a_second_set_up_takes_the_place_of_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_set_up_takes_the_place_of_the_first(capfd: pytest.CaptureFixture[str]) -> None:
     set_up(LogSettings(level="debug", selectors=("capture",)))
     set_up(LogSettings(level="info"))
     logging.getLogger("connbeat.capture").debug("Not this.")
     logging.getLogger("connbeat.capture").info("Once.")
     take_down()
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capfd.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.usefixtures("restored")
 def test_lines_go_to_files_and_not_to_stderr_where_that_is_wanted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     set_up(LogSettings(to_stderr=False, files=LogFiles(directory=str(tmp_path)), is_json=True))
     logging.getLogger("connbeat.capture").info("Hello. n=%d", 1)
     take_down()
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
     assert json.loads((tmp_path / "connbeat").read_text())["message"] == "Hello. n=1"
 
 
 @pytest.mark.usefixtures("restored")
 def test_a_log_that_cannot_be_written_is_told_once_and_goes_to_stderr(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
     set_up(LogSettings(to_stderr=False, files=LogFiles(directory=str(tmp_path / "file" / "x"))))
     for number in range(3):
         logging.getLogger("connbeat.capture").info("Hello. n=%d", number)
     take_down()
-    lines = capsys.readouterr().err.splitlines()
+    lines = capfd.readouterr().err.splitlines()
     assert "The log cannot be written there; its lines go to stderr." in lines[0]
     assert "Not a directory" in lines[0]
     assert [line[-4:] for line in lines[1:]] == [" n=0", " n=1", " n=2"]

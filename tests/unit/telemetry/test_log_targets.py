@@ -1,11 +1,13 @@
 import logging
 import os
 import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Syslog
+from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Stderr, Syslog
 
 DAY = 24 * 3600.0
 NOON = 1795435200.0 - 1795435200.0 % DAY + DAY / 2
@@ -33,8 +35,31 @@ def log_file(directory: Path, stderr: Kept | None = None, **options: object) -> 
     return LogFile(files, Fallback(stderr or Kept(), has_all=False))
 
 
+def syslog(address: str, stderr: Kept | None = None) -> Syslog:
+    return Syslog(Fallback(stderr or Kept(), has_all=False), address)
+
+
 def written(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(directory.iterdir())}
+
+
+def test_stderr_is_written_without_a_buffer(capfd: pytest.CaptureFixture[str]) -> None:
+    target = Stderr()
+    target.handle(record("one \udcff"))
+    assert capfd.readouterr().err == "one \\udcff\n"
+
+
+@pytest.mark.parametrize("make", [Stderr, lambda: log_file(Path("/x")), lambda: syslog("/x")])
+def test_nothing_waits_for_a_thread_that_hangs_in_a_target(
+    make: Callable[[], logging.Handler],
+) -> None:
+    target = make()
+    target.acquire()
+    thread = threading.Thread(target=logging.shutdown, args=([lambda: target],))
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    target.release()
 
 
 def test_a_file_is_made_with_its_directory_when_the_first_line_comes(tmp_path: Path) -> None:
@@ -156,7 +181,7 @@ def test_syslog_gets_a_datagram_with_priority_and_name(tmp_path: Path) -> None:
     address = str(tmp_path / "log")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(address)
-        target = Syslog(Fallback(Kept(), has_all=False), address)
+        target = syslog(address)
         target.handle(record("one"))
         assert server.recv(1000) == f"<30>connbeat[{os.getpid()}]: one\0".encode()
         target.close()
@@ -164,7 +189,7 @@ def test_syslog_gets_a_datagram_with_priority_and_name(tmp_path: Path) -> None:
 
 def test_without_syslog_lines_go_to_stderr(tmp_path: Path) -> None:
     stderr = Kept()
-    target = Syslog(Fallback(stderr, has_all=False), str(tmp_path / "log"))
+    target = syslog(str(tmp_path / "log"), stderr)
     target.handle(record("one"))
     target.close()
     assert stderr.lines[1:] == ["one"]

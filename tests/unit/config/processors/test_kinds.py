@@ -47,14 +47,14 @@ def test_of_a_list_each_wrong_name_is_told() -> None:
     assert FieldNames().parse(names("a", "b.c")) == ("a", "b.c")
     with pytest.raises(Mismatch) as caught:
         FieldNames().parse(names("a", "b..c", "@metadata"))
-    assert [place for place, _ in caught.value.faults] == ["1", "2"]
+    assert [place for place, _ in caught.value.unexpected] == ["1", "2"]
 
 
 def test_a_pattern_stands_between_slashes() -> None:
     assert FieldPatterns().parse(names("a", "/^b+$/")) == ("a", "/^b+$/")
     with pytest.raises(Mismatch) as caught:
         FieldPatterns().parse(names("/(/", "/", "a."))
-    assert [place for place, _ in caught.value.faults] == ["0", "2"]
+    assert [place for place, _ in caught.value.unexpected] == ["0", "2"]
 
 
 def test_a_regular_expression_compiles() -> None:

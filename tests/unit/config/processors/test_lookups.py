@@ -13,7 +13,10 @@ from tests.unit.processors.trying import faults_of
         ("- dns: {fields: {a: b}, nameservers: [dns.example]}", "found 'dns.example', expected an"),
         ("- dns: {fields: {a: b}, failure_cache.ttl: 0}", "expected a duration such as"),
         ("- add_host_metadata.cache.ttl: -1s", "expected a duration such as"),
-        ("- add_cloud_metadata.providers: [aws, azur]", "there is no azur"),
+        (
+            "- add_cloud_metadata.providers: [aws, azur]",
+            "found 'azur', expected one of alibaba, aws",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_told(yaml: str, fault: str) -> None:

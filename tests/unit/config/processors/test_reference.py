@@ -4,9 +4,9 @@ import pytest
 
 from connbeat.config.document import parse_document
 from connbeat.config.faults import Findings
+from connbeat.config.processors.kind import Processors
 from connbeat.config.processors.reference import with_tables
 from connbeat.config.processors.registry import PROCESSORS
-from connbeat.config.processors.steps import Processors
 from connbeat.config.tree import find
 from tests.unit.config.goldens import ROOT, assert_golden
 
