@@ -72,7 +72,7 @@ docs: setup ## write what is made from code: docs/{events,metrics}.md, tables of
 	scripts/docs
 
 site: setup ## the documentation as a site, in build/site; every warning is an error
-	@$(VENV)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 image: setup ## the Docker image connbeat:latest (BASE=... to choose its base, IMAGE=... its name)

@@ -11,7 +11,7 @@ post() {
   until curl -fsS -o /dev/null -K - -H 'Content-Type: application/json' -H 'kbn-xsrf: setup' \
     --data "$2" "$1" <<<"user = \"elastic:$ELASTIC_PASSWORD\""; do
     ((SECONDS < end)) || { echo "setup: $1 took nothing in time" >&2; exit 1; }
-    sleep 3
+    sleep "${SETUP_WAIT:-3}"
   done
   echo "setup: done: $1"
 }

@@ -11,6 +11,7 @@ import pytest
 from tests.system.harness import (
     AGENT_IMAGE,
     BUSYBOX,
+    PLANTED_SECRET,
     POLLS,
     PREFIX,
     QUICK,
@@ -78,7 +79,7 @@ def image() -> Iterator[str]:
     result = subprocess.run(
         ["scripts/image"],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "IMAGE": AGENT_IMAGE},
+        env={**os.environ, "IMAGE": AGENT_IMAGE, "PLANTED_SECRET": PLANTED_SECRET},
         capture_output=True,
         text=True,
         check=False,

@@ -24,6 +24,8 @@ PREFIX = "connbeat-test"
 
 BUSYBOX = f"{PREFIX}-busybox"
 AGENT_IMAGE = f"{PREFIX}-agent"
+#: In the environment of who builds the agent's image, and to be nowhere in it.
+PLANTED_SECRET = "planted-2b7e151628aed2a6"
 
 #: Options of an agent that tells what it sees soon enough for a test.
 QUICK = ("connbeat.poll_interval=200ms", "queue.mem.flush.timeout=50ms")
