@@ -5,7 +5,6 @@ tells of any byte that was changed. The key is scrypt of a password; without one
 values from eyes, backups and search, and the file's mode is what protects them.
 """
 
-import hashlib
 from typing import Protocol
 
 import msgspec
@@ -77,6 +76,8 @@ def _cipher(password: str, salt: bytes) -> _Cipher:
         raise KeystoreError(
             "needs the package cryptography, which is not installed; install connbeat[keystore]"
         ) from error
+    import hashlib  # noqa: PLC0415  it brings OpenSSL, 3.7 MB, and most have no keystore
+
     key = hashlib.scrypt(
         password.encode(errors="surrogateescape"),
         salt=salt,
