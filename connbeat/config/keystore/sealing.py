@@ -76,9 +76,9 @@ def _cipher(password: str, salt: bytes) -> _Cipher:
         raise KeystoreError(
             "needs the package cryptography, which is not installed; install connbeat[keystore]"
         ) from error
-    import hashlib  # noqa: PLC0415  it brings OpenSSL, 3.7 MB, and most have no keystore
+    from hashlib import scrypt  # noqa: PLC0415  it loads libcrypto, 3.5 MB, and few have a keystore
 
-    key = hashlib.scrypt(
+    key = scrypt(
         password.encode(errors="surrogateescape"),
         salt=salt,
         n=_COST if password else _NO_COST,
