@@ -26,7 +26,9 @@ _FILES = {
     "connbeat.yml": "The configuration, of the working directory or of --path.config, if -c names "
     "no other.",
     "/etc/connbeat/connbeat.yml": "The configuration where there is none in the working directory.",
+    "/etc/connbeat/connbeat.reference.yml": "Every setting with its default, to copy from.",
     "${path.data}": "What the agent keeps: the disk queue, dead letters.",
+    "${path.data}/connbeat.keystore": "Secrets, as the keystore commands keep them.",
     "${path.logs}": "Log files, where logging.to_files is on.",
 }
 _ENVIRONMENT = {
@@ -40,7 +42,8 @@ _ENVIRONMENT = {
 _SIGNALS = {
     "SIGTERM, SIGINT": "Stop: tell what is known, and deliver what waits within shutdown_timeout. "
     "A second one ends the process at once.",
-    "SIGHUP": "Open files and connections of the outputs anew.",
+    "SIGHUP": "Read the configuration again, apply what can change under way, and open files and "
+    "connections of the outputs anew. A configuration with a fault is refused, the old one stays.",
 }
 
 

@@ -9,6 +9,7 @@ from connbeat.clock import SystemClock
 from connbeat.errors import ConfigError
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.output import ElasticsearchOutput
+from connbeat.outputs.elasticsearch.preparation import Prepared
 from connbeat.telemetry.log import LogSettings, set_up
 from connbeat.telemetry.metrics import Metrics
 
@@ -24,11 +25,11 @@ def run(options: Options) -> int:
     config = config.in_schema(settings.schema)
     output = ElasticsearchOutput(config, output_context(settings, SystemClock(), Metrics()))
     found = output.prepare()
-    sys.stdout.write(f"Elasticsearch {found.version}, cluster {found.name}: {_what(config)}\n")
+    sys.stdout.write(f"Elasticsearch {found.version}, cluster {found.name}: {_what(found)}\n")
     return 0
 
 
-def _what(config: ElasticsearchConfig) -> str:
-    parts = [f"index template {config.template_name}"] if config.template_enabled else []
-    parts += [f"lifecycle policy {config.ilm_policy_name}"] if config.wants_policy else []
+def _what(found: Prepared) -> str:
+    parts = [f"index template {found.template}"] if found.template else []
+    parts += [f"lifecycle policy {found.policy}"] if found.policy else []
     return f"{' and '.join(parts)} set up" if parts else "nothing is to be set up"

@@ -64,7 +64,8 @@ class _Checker:
             for key, child in node.value.items():
                 self.walk(child, f"{path}.{key}" if path else key)
         elif node.value is not None:
-            found = describe(node, path)
+            # Not what it says: `password=hunter2`, where the colon is missing, is a text.
+            found = "a text" if isinstance(node.value, str) else describe(node, path)
             text = f"found {found}, expected a section with keys such as {_sample(path)}"
             self._findings.fault(node.place, path, text)
 

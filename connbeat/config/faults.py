@@ -2,6 +2,7 @@
 
 import msgspec
 
+from connbeat.config.masking import shown_key
 from connbeat.config.tree import Place
 from connbeat.errors import ConfigError
 
@@ -12,7 +13,7 @@ class _Finding(msgspec.Struct, frozen=True):
     text: str
 
     def __str__(self) -> str:
-        line = ": ".join(filter(None, (str(self.place), self.key, self.text)))
+        line = ": ".join(filter(None, (str(self.place), shown_key(self.key), self.text)))
         # A key may hold anything, line feeds and terminal codes too.
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 

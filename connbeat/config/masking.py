@@ -17,6 +17,7 @@ _SECRET_NAME = re.compile(
     r"|(ssl|tls)\.key(\.|$)",
     re.IGNORECASE,
 )
+_PLAIN_KEY = re.compile(r"[\w.<-]*")
 # To the last @, for a password may hold any character somebody forgot to encode.
 _USER = re.compile(r"(?<=://)\S*@|^(?!\S*://)[^\s:@/]*:\S*@")
 _QUERY_VALUE = re.compile(r"([?&][^=&\s]+=)[^&#\s]+")
@@ -43,6 +44,14 @@ def masked(node: Node, path: str = "") -> object:
     if isinstance(node.value, tuple):
         return [masked(child, path) for child in node.value]
     return masked_text(node.value) if isinstance(node.value, str) else node.value
+
+
+def shown_key(path: str) -> str:
+    """The key as it may be shown: `password hunter2`, where a colon is missing, ends early."""
+    plain = _PLAIN_KEY.match(path)
+    if plain is None or plain.end() == len(path) or not is_secret_name(path):
+        return path
+    return f"{plain[0]}..."
 
 
 def describe(node: Node, path: str) -> str:

@@ -11,6 +11,8 @@ from connbeat.config.tree import Place, plain_node
 _NOTES = {
     "connbeat.enable_tcp_diag": "unset, capture climbs as high as it may",
     "connbeat.enable_docker": "unset, Docker is asked when its socket is there",
+    "logging.to_files": "unset, only if `logging.files` has a key; otherwise the log is on stderr",
+    "max_procs": "of the machine's processors it takes those with the highest numbers",
     "output.logstash.port": "unset, it is 5044, where Logstash listens",
 }
 _HEAD = "| option of 5.6 | default there | now |\n| --- | --- | --- |\n"

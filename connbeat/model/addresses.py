@@ -1,7 +1,6 @@
 """Packed addresses to text, and the questions we ask of them."""
 
 import functools
-import ipaddress
 import socket
 
 import msgspec
@@ -25,8 +24,15 @@ def format_ip(packed: bytes) -> str:
 
 
 def parse_ip(text: str) -> bytes:
-    """The packed form of an address in text, v4-mapped ones unmapped. Raises ValueError."""
-    return unmap(ipaddress.ip_address(text.partition("%")[0]).packed)
+    """The packed form of an address in text, v4-mapped ones unmapped. Raises ValueError.
+
+    `ipaddress` takes three times as long.
+    """
+    text = text.partition("%")[0]
+    try:
+        return unmap(socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{text!r} does not appear to be an IPv4 or IPv6 address") from error
 
 
 def is_wildcard(packed: bytes) -> bool:

@@ -1,9 +1,9 @@
 """community_id: the hash of the flow that other tools compute alike, of fields that you name."""
 
 import functools
-import ipaddress
 from typing import Any
 
+from connbeat.model.addresses import parse_ip
 from connbeat.model.community_id import TCP, seeded_community_id
 from connbeat.model.documents import Document, field_getter
 from connbeat.processors.fields import field_setter
@@ -65,12 +65,11 @@ def _end(ip: Any, port: Any) -> tuple[bytes, int] | None:  # noqa: ANN401  whate
     return (packed, number) if packed and 0 <= number < 65536 else None
 
 
-# The same few hundred addresses again and again; to parse one takes 3 us.
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024)  # the same addresses again and again
 def _packed(ip: str) -> bytes:
     """Nothing for what is no address."""
     try:
-        return ipaddress.ip_address(ip).packed
+        return parse_ip(ip)
     except ValueError:
         return b""
 

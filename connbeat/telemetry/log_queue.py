@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from connbeat.telemetry.log_lines import LineFormatter, traceback_of
 
-#: A line has some 300 bytes: at most a MB waits where whoever reads has stopped to.
-CAPACITY = 4096
+#: A line is a record of 1.5 KB: 3 MB wait at most where whoever reads has stopped to.
+CAPACITY = 2048
 _PATIENCE_SECONDS = 2.0
 
 

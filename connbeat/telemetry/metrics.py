@@ -193,7 +193,7 @@ class Metric(enum.Enum):
     DNS_LOOKUPS = _counter(
         "connbeat_dns_lookups_total",
         "Names asked for, by outcome: found, no_name, failed (the log says why), or refused (too "
-        "many were to be asked for).",
+        "many were to be asked for, or for too long).",
         "outcome",
     )
     # queue and delivery

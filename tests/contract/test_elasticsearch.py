@@ -207,6 +207,17 @@ def test_a_lifecycle_policy_that_cannot_be_is_no_obstacle(node: ElasticsearchNod
     assert made.send(batch(of("a"))).delivered
 
 
+def test_setup_puts_the_template_there_and_says_what_could_not_be(
+    node: ElasticsearchNode,
+) -> None:
+    found = output(node.url).prepare()
+    assert (found.template, found.policy) == ("connbeat", "")
+    node.ask("GET", "/_index_template/connbeat")
+    assert output(node.url, template_enabled=False).prepare().template == ""
+    with pytest.raises(Transient, match="has no lifecycle management"):  # these nodes have none
+        output(node.url, ilm_enabled=True).prepare()
+
+
 def test_a_missing_pipeline_costs_its_events_with_a_reason(node8: ElasticsearchNode) -> None:
     rules = [{"pipeline": "no-such", "when": {"equals": {"type": "x"}}}]
     outcome = output(node8.url, pipelines=rules).send(batch(of("a", type="x"), of("b")))

@@ -8,10 +8,11 @@ import pytest
 from connbeat.events.document import DocumentPolicy
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
 from connbeat.model.batches import Event
+from connbeat.model.connections import EventKind, Report
 from connbeat.model.containers import DockerHost
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.output import ElasticsearchOutput, build
-from tests.builders import HOST_NETNS
+from tests.builders import HOST_NETNS, connection_report, listener_report
 from tests.deliveries import batch, context
 from tests.documents import assert_documented
 from tests.reports import CLOSED, NOW_NS, WALL_NS, WHOLE
@@ -52,23 +53,34 @@ def output(node: ElasticsearchNode, **options: Any) -> ElasticsearchOutput:
     return build(config, msgspec.structs.replace(context(), schema="ecs"))
 
 
+#: By id, to be asked for.
+REPORTS: dict[str, Report] = {
+    "closed": CLOSED,
+    "short": msgspec.structs.replace(CLOSED, is_only=True),
+    "called": msgspec.structs.replace(CLOSED, direction="inbound"),
+    "failed": msgspec.structs.replace(CLOSED, kind=EventKind.FAILED, failure="refused"),
+    "opened": connection_report("[fe80::1]:1", "[fe80::2]:2", interface=3),
+    "listener": listener_report("[fe80::1]:80", kind=EventKind.CLOSED),
+}
+
+
 def events() -> tuple[Event, ...]:
-    """One of every shape, and one that is its connection's only event."""
-    builder = EcsDocumentBuilder(
-        POLICY, DockerHost("dh", ()), EcsNames(boot="b", agent_id="a", ephemeral_id="e")
-    )
+    """These, and one of every shape there is."""
+    names = EcsNames(boot="b", agent_id="a", ephemeral_id="e")
+    builder = EcsDocumentBuilder(POLICY, DockerHost("dh", ()), names)
     builder.begin(HOST_NETNS, NOW_NS, WALL_NS)
-    short = msgspec.structs.replace(CLOSED, is_only=True)
+    reports = REPORTS | {f"whole{number}": report for number, report in enumerate(WHOLE)}
     return tuple(
-        Event(f"e{number}", WALL_NS, msgspec.json.encode(builder.build(report)))
-        for number, report in enumerate((short, *WHOLE))
+        Event(name, WALL_NS, msgspec.json.encode(builder.build(report)))
+        for name, report in reports.items()
     )
 
 
 def found(node: ElasticsearchNode, query: str) -> set[str]:
-    """As Kibana asks."""
-    body = {"query": {"query_string": {"query": query}}}
-    return {hit["_id"] for hit in node.ask("POST", f"/{DAY}/_search", body)["hits"]["hits"]}
+    """Which of REPORTS, asked as Kibana asks."""
+    body = {"query": {"query_string": {"query": query}}, "size": 1000}
+    hits = node.ask("POST", f"/{DAY}/_search", body)["hits"]["hits"]
+    return {hit["_id"] for hit in hits} & REPORTS.keys()
 
 
 def test_documents_are_stored_whole_and_found_as_kibana_and_its_rules_ask(
@@ -83,18 +95,23 @@ def test_documents_are_stored_whole_and_found_as_kibana_and_its_rules_ask(
     assert (outcome.dropped, outcome.delivered) == ((), sent)
     stored = {hit["_id"]: hit["_source"] for hit in node.documents(DAY)}
     assert stored == {one.id: msgspec.json.decode(one.body) for one in sent}
-    assert found(node, "_ignored:*") == set()
+    assert node.ask("GET", f"/{DAY}/_count?q=_ignored:*")["count"] == 0
     rule = "event.category:network AND event.type:start AND host.os.type:linux"
-    assert found(node, f"{rule} AND event.action:connection_attempted") == {"e0", "e3", "e4"}
+    assert found(node, f"{rule} AND event.action:connection_attempted") == {
+        "short",
+        "failed",
+        "opened",
+    }
+    full = {"closed", "short", "called", "failed"}
     for query, ids in {
-        "source.ip:172.18.0.0\\/16 AND destination.port:[80 TO 443]": {"e0", "e1", "e3"},
-        "network.direction:ingress AND source.bytes:>1000": {"e2"},
-        "event.duration:>=3999411000 AND process.args:http*": {"e0", "e1", "e2", "e3"},
-        "related.ip:172.18.0.9 AND container.image.name:nginx": {"e0", "e1", "e2", "e3"},
-        "container.labels.io.kubernetes.pod.name:web-0": {"e0", "e1", "e2", "e3"},
-        "labels.rack.row:1 AND server.port:80 AND NOT _exists_:source": {"e5"},
-        "connbeat.connection.interface:3 AND network.type:ipv6": {"e4"},
-        "event.outcome:failure AND event.reason:refused": {"e3"},
+        "source.ip:172.18.0.0\\/16 AND destination.port:[80 TO 443]": {"short", "closed", "failed"},
+        "network.direction:ingress AND source.bytes:>1000": {"called"},
+        "event.duration:>=3999411000 AND process.args:http*": full,
+        "related.ip:172.18.0.9 AND container.image.name:nginx": full,
+        "container.labels.io.kubernetes.pod.name:web-0": full,
+        "labels.rack.row:1 AND server.port:80 AND NOT _exists_:source": {"listener"},
+        "connbeat.connection.interface:3 AND network.type:ipv6": {"opened"},
+        "event.outcome:failure AND event.reason:refused": {"failed"},
     }.items():
         assert found(node, query) == ids, query
 

@@ -1,4 +1,4 @@
-"""Settings of an output change while it works: nothing is lost, what waited goes where it should."""
+"""An output gets new settings while it works: nothing is lost, what waited goes where it should."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -85,6 +85,11 @@ def test_the_command_line_loads_no_library_before_it_is_needed() -> None:
     assert sorted(HEAVY.intersection(loaded)) == []
 
 
+def test_an_agent_without_tls_or_secrets_loads_no_cryptography() -> None:
+    source = "import connbeat.cli.run, sys; print(*sys.modules)"
+    assert {"_hashlib", "_ssl", "cryptography"}.intersection(python(source).split()) == set()
+
+
 def test_processors_load_what_they_look_up_with_only_when_they_are_built() -> None:
     source = "import connbeat.agent.processing, connbeat.config.load, sys; print(*sys.modules)"
     loaded = python(source).split()

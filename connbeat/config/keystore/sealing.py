@@ -5,7 +5,6 @@ tells of any byte that was changed. The key is scrypt of a password; without one
 values from eyes, backups and search, and the file's mode is what protects them.
 """
 
-import hashlib
 from typing import Protocol
 
 import msgspec
@@ -77,7 +76,9 @@ def _cipher(password: str, salt: bytes) -> _Cipher:
         raise KeystoreError(
             "needs the package cryptography, which is not installed; install connbeat[keystore]"
         ) from error
-    key = hashlib.scrypt(
+    from hashlib import scrypt  # noqa: PLC0415  it loads libcrypto, 3.5 MB, and few have a keystore
+
+    key = scrypt(
         password.encode(errors="surrogateescape"),
         salt=salt,
         n=_COST if password else _NO_COST,

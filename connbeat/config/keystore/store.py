@@ -132,7 +132,7 @@ class Keystore:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self._path)
+        new.replace(self.path)
         _sync_directory(self.path.parent)
 
 

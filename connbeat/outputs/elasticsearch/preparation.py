@@ -31,10 +31,15 @@ _NOT_FOUND = 404
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What is known of a cluster now; `version` is empty where nobody may ask for it."""
+    """What is known of a cluster now; `version` is empty where nobody may ask for it.
+
+    `template` and `policy` are the names of those that are there for our indices, "" for none.
+    """
 
     name: str
     version: str
+    template: str = ""
+    policy: str = ""
 
 
 class Preparation:
@@ -62,29 +67,32 @@ class Preparation:
         found = identify(cluster)
         version = parse_version(found.version) if found.version else OLDEST
         policy = self._prepare_policy(cluster)
-        if self._config.template_enabled:
-            self._prepare_template(cluster, version, policy)
+        template = self._prepare_template(cluster, version, policy)
         _log.info(
             "Elasticsearch is ready. cluster=%s version=%s template=%s policy=%s",
             found.name,
             found.version or "unknown",
-            self._config.template_name if self._config.template_enabled else "none",
+            template or "none",
             policy or "none",
         )
-        return found
+        return msgspec.structs.replace(found, template=template, policy=policy)
 
-    def _prepare_template(self, cluster: Cluster, version: Version, policy: str) -> None:
+    def _prepare_template(self, cluster: Cluster, version: Version, policy: str) -> str:
+        """The name of the template that is there, "" for none that we know of."""
         config = self._config
+        if not config.template_enabled:
+            return ""
         path = f"/_index_template/{quote(config.template_name, safe='')}"
         found = cluster.request("GET", path)
         if self._may_not(found, "index template"):
-            return
+            return ""
         if found.is_success and not config.template_overwrite:
             self._compare(found)
-            return
+            return config.template_name
         template = index_template(config.template_wish(policy=policy, schema=self._schema), version)
         body = msgspec.json.encode(template)
-        self._put(cluster, path, body, "index template")
+        is_there = self._put(cluster, path, body, "index template")
+        return config.template_name if is_there else ""
 
     def _prepare_policy(self, cluster: Cluster) -> str:
         """The policy that indices are to have, "" for none."""
@@ -94,6 +102,9 @@ class Preparation:
         status = cluster.request("GET", "/_ilm/status")
         if self._may_not(status, "lifecycle policy"):
             return ""
+        if not status.is_success and self._is_required and config.ilm_enabled is True:
+            text = describe_body(status.status, status.body)
+            raise Transient(f"the cluster has no lifecycle management: {text}")
         if not status.is_success:
             _log.log(
                 logging.WARNING if config.ilm_enabled is True else logging.INFO,

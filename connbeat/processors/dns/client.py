@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _THREADS = 4
 #: Addresses that wait to be asked for. More are not asked: their events go on without a name.
 _MOST_WAITING = 10_000
+#: What waited so long nobody waits for any more; where it is still of use it is asked for anew.
+_STALE_NS = 10_000_000_000
 _PORTS = {"udp": 53, "tls": 853}
 
 
@@ -43,7 +45,7 @@ class Resolver:
             most_failures=config.failure_cache_capacity_max,
         )
         self._condition = threading.Condition()  # guards the cache and the three below
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, int]] = deque()  # and since when
         self._under_way: set[str] = set()
         self._is_closed = False
 
@@ -62,10 +64,10 @@ class Resolver:
         with self._condition:
             name = self._cache.get(address, now_ns)
             if name is None and address not in self._under_way:
-                name = self._enqueue(address)
+                name = self._enqueue(address, now_ns)
         return name
 
-    def _enqueue(self, address: str) -> str | None:
+    def _enqueue(self, address: str, now_ns: int) -> str | None:
         """Nothing where it is not worth waiting: the empty name."""
         if not is_address(address):
             return ""
@@ -73,7 +75,7 @@ class Resolver:
             self._metrics.add(Metric.DNS_LOOKUPS, outcome="refused")
             return ""
         self._under_way.add(address)
-        self._waiting.append(address)
+        self._waiting.append((address, now_ns))
         self._condition.notify()
         return None
 
@@ -90,10 +92,18 @@ class Resolver:
                 self._under_way.discard(address)
 
     def _next(self) -> str | None:
+        """The next one worth asking; None at the end."""
         with self._condition:
-            while not self._waiting and not self._is_closed:
-                self._condition.wait()
-            return None if self._is_closed else self._waiting.popleft()
+            while not self._is_closed:
+                if not self._waiting:
+                    self._condition.wait()
+                    continue
+                address, since_ns = self._waiting.popleft()
+                if self._clock.monotonic_ns() - since_ns < _STALE_NS:
+                    return address
+                self._under_way.discard(address)
+                self._metrics.add(Metric.DNS_LOOKUPS, outcome="refused")
+            return None
 
     def _look_up(self, address: str) -> tuple[str, float]:
         """The name, or "", and for how many seconds that holds."""

@@ -208,7 +208,7 @@ def test_a_broken_path_section_is_told_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_text("path: /x\n", tmp_path)
     assert [fault.rpartition(".yml")[2] for fault in caught.value.faults] == [
-        ":1: path: found '/x', expected a section with keys such as path.home"
+        ":1: path: found a text, expected a section with keys such as path.home"
     ]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from connbeat.config.masking import describe, is_secret_name, masked, masked_text
+from connbeat.config.masking import describe, is_secret_name, masked, masked_text, shown_key
 from connbeat.config.tree import Node, Place, nested, plain_node, secret
 
 HERE = Place("f.yml", 1)
@@ -69,6 +69,22 @@ def test_nothing_is_no_secret() -> None:
 def test_secrets_are_told_by_their_looks(text: str, shown: str) -> None:
     assert masked_text(text) == shown
     assert masked(nested("a", Node((Node(text, HERE, text),), HERE))) == {"a": [shown]}
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("output.http.password hunter2", "output.http.password..."),
+        ("output.http.password:hunter2", "output.http.password..."),
+        ("output.http.password=hunter2", "output.http.password..."),
+        ("output.http.password", "output.http.password"),
+        ("output.http.headers.X-Auth", "output.http.headers.X-Auth"),
+        ("output.http.timeout 5s", "output.http.timeout 5s"),
+        ("", ""),
+    ],
+)
+def test_a_key_that_runs_on_into_a_secret_is_cut(key: str, shown: str) -> None:
+    assert shown_key(key) == shown
 
 
 def test_what_was_found_is_described_on_one_short_line() -> None:

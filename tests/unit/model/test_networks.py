@@ -1,3 +1,7 @@
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +32,25 @@ def test_named_and_numbered_networks(name: str, inside: str, outside: str) -> No
     test = network_test(name)
     assert [text for text in inside.split() if not test(text)] == []
     assert [text for text in outside.split() if test(text)] == []
+
+
+NETWORKS: dict[str, Callable[[Any], bool]] = {
+    "loopback": lambda one: one.is_loopback,
+    "multicast": lambda one: one.is_multicast,
+    "link_local_unicast": lambda one: one.is_link_local,
+    "unspecified": lambda one: one.is_unspecified,
+    "172.16.0.0/12": lambda one: one in ipaddress.ip_network("172.16.0.0/12"),
+    "2001:db8::/33": lambda one: one in ipaddress.ip_network("2001:db8::/33"),
+}
+BEGINNINGS = (b"", b"\x7f", b"\xa9\xfe", b"\xe0", b"\xac\x10", b"\xfe\x80", b"\xff", b" \x01\r\xb8")
+
+
+@given(st.sampled_from(BEGINNINGS), st.binary(min_size=16, max_size=16), st.sampled_from((4, 16)))
+def test_they_are_those_of_the_standard_library(first: bytes, rest: bytes, size: int) -> None:
+    address = ipaddress.ip_address((first + rest)[:size])
+    if getattr(address, "ipv4_mapped", None) is None:
+        for name, is_in in NETWORKS.items():
+            assert network_test(name)(str(address)) == is_in(address), name
 
 
 @pytest.mark.parametrize("name", ["", "home", "10.0.0.0/33", "10.0.0"])

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -6,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.events.document import DocumentPolicy
+from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
 from connbeat.model.containers import DockerHost
-from connbeat.processors.protocol import Facts, Held, ProcessorConfig
+from connbeat.processors.protocol import Facts, Held, Processor, ProcessorConfig
 from tests.builders import HOST_NETNS
 from tests.reports import CLOSED, NOW_NS, WALL_NS
 from tests.unit.processors.documents import documents
@@ -198,3 +199,35 @@ def test_in_ecs_they_see_its_names_and_what_documents_share_stays_as_it_was() ->
     assert "env" not in found["connbeat"]["container"]
     assert msgspec.json.encode(first) == before
     assert msgspec.json.encode(made.build(CLOSED)) == before
+
+
+def test_what_documents_share_stays_as_it_is_whatever_becomes_of_one_of_them() -> None:
+    policy = DocumentPolicy(name="h1", hostname="h1", version="1", fields={"a": {"b": 1}})
+    names = EcsNames(boot="5b1c2f0a9d3e4f60", agent_id="6c1f", ephemeral_id="8c1f0b7e")
+    host = DockerHost("dh", ("127.0.1.1",))
+    builders: list[Callable[[], Documents]] = [
+        lambda: DocumentBuilder(policy, host),
+        lambda: EcsDocumentBuilder(policy, host, names),
+    ]
+    for make in builders:
+        assert _documents(make(), Trial(OF_SHARED_PARTS).run) == _documents(make(), lambda _: None)
+
+
+OF_SHARED_PARTS = """
+- replace.fields: [{field: local_process.cmdline, pattern: ., replacement: x}]
+- replace.fields: [{field: process.command_line, pattern: ., replacement: x}]
+- add_fields: {target: '', fields: {beat: {name: x}, agent: {name: x}, fields: {a: {c: 2}}}}
+- add_fields: {target: '', fields: {process.name: x, host.name: x, network.type: x, event.kind: x}}
+- drop_fields: {fields: [local_process.pid, '/^(process|host|agent|container|event)/']}
+"""
+
+
+def _documents(builder: Documents, use: Processor) -> list[dict[str, Any]]:
+    """Three of one connection, each as it was made and then used."""
+    builder.begin(HOST_NETNS, 0, 0)
+    made = []
+    for _ in range(3):
+        document = builder.build(CLOSED)
+        made.append(copy.deepcopy(document))
+        use(document)
+    return made

@@ -24,6 +24,11 @@ def test_texts_inside_as_many_levels_deep_as_one_wants() -> None:
     assert decoded("max_depth: 2, process_array: true")["a"]["list"] == [1]
 
 
+def test_a_text_inside_that_only_looks_like_json_stays() -> None:
+    document = {"a": '{"x": "{no", "y": "no"}'}
+    assert decoded("max_depth: 3", document)["a"] == {"x": "{no", "y": "no"}
+
+
 def test_lists_only_on_request() -> None:
     document = {"a": '[{"x": "{\\"y\\": 1}"}]'}
     assert decoded("max_depth: 3", document) == document

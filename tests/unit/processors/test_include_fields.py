@@ -24,6 +24,19 @@ def test_a_section_and_a_part_of_it_are_the_section() -> None:
         assert result == {**KEPT, "local_process": EVENT["local_process"]}
 
 
+class Shared(dict[str, Any]):
+    """A part that others have as well."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        raise AssertionError(f"{key} was written")
+
+
+def test_a_section_that_is_there_as_a_whole_is_not_written_to() -> None:
+    document = {"a": Shared(b=1, c=Shared(d=2))}
+    result = tried("- include_fields.fields: [a, a.b, a.c.d]", document)
+    assert result == document
+
+
 def test_a_key_with_dots_stays_one() -> None:
     labels = {"com.docker.compose.project": "shop"}
     for field in ("container.labels.com.docker.compose.project", "container.labels"):

@@ -50,6 +50,15 @@ def test_of_a_list_each_wrong_name_is_told() -> None:
     assert [place for place, _ in caught.value.unexpected] == ["1", "2"]
 
 
+def test_a_single_name_is_a_list_of_one_and_checked_as_well() -> None:
+    assert FieldNames().parse(node("a.b")) == ("a.b",)
+    with pytest.raises(Mismatch, match="the name of a field"):
+        FieldNames().parse(node("a..b"))
+    with pytest.raises(Mismatch) as caught:
+        FieldNames().parse(Node((node("a"), Node((), PLACE)), PLACE))
+    assert caught.value.unexpected == (("1", "a text"),)
+
+
 def test_a_pattern_stands_between_slashes() -> None:
     assert FieldPatterns().parse(names("a", "/^b+$/")) == ("a", "/^b+$/")
     with pytest.raises(Mismatch) as caught:

@@ -48,7 +48,7 @@ def put(fake: FakeCluster, path: str) -> Any:
 @pytest.mark.parametrize("version", ["7.17.0", "7.17.28", "8.0.0", "8.19.0", "9.1.5"])
 def test_versions_from_7_17_to_9_get_the_template(version: str) -> None:
     fake = cluster(version)
-    assert prepare(fake) == Prepared("c", version)
+    assert prepare(fake) == Prepared("c", version, "connbeat")
     assert put(fake, TEMPLATE)["index_patterns"] == ["connbeat-*"]
 
 
@@ -73,7 +73,7 @@ def test_a_cluster_that_does_not_let_us_in_is_asked_again(status: int) -> None:
 def test_who_may_not_ask_for_the_version_goes_on_without() -> None:
     fake = cluster()
     fake.answers.append(FORBIDDEN)
-    assert prepare(fake) == Prepared("unknown", "")
+    assert prepare(fake) == Prepared("unknown", "", "connbeat")
     assert put(fake, TEMPLATE) is not None
 
 
@@ -139,9 +139,15 @@ def test_without_the_right_to_templates_events_still_go_out(
 def test_where_it_is_asked_for_a_missing_right_is_a_failure(path: str) -> None:
     fake = cluster()
     fake.places["GET", path] = FORBIDDEN
-    config = ElasticsearchConfig(hosts=("es",), ilm_enabled=True)
+    config = ElasticsearchConfig(hosts=("es",), data_stream=True)
     with pytest.raises(Transient, match="our rights do not reach"):
         Preparation(config, None, is_required=True).prepare(fake)
+
+
+def test_where_it_is_asked_for_a_policy_that_cannot_be_is_a_failure() -> None:
+    config = ElasticsearchConfig(hosts=("es",), ilm_enabled=True)
+    with pytest.raises(Transient, match="no lifecycle management"):
+        Preparation(config, None, is_required=True).prepare(cluster())
 
 
 def test_a_template_that_the_cluster_refuses_is_told_and_tried_again() -> None:
