@@ -8,7 +8,7 @@ from connbeat.events.document import Documents
 from connbeat.model.conditions import parse_condition
 from connbeat.telemetry.metrics import Metrics
 
-#: Where nothing that goes on is told of, summaries still have an interval.
+#: Where everything is told at every poll, summaries still have an interval.
 _USUAL_SECONDS = 30.0
 
 
@@ -17,7 +17,8 @@ def plan_policy(settings: Settings) -> PlanPolicy:
     config, summarise = settings.connbeat, settings.connbeat_summarise
     when = summarise.when if summarise.enabled else None
     return PlanPolicy(
-        interval_ns=_ns(config.aggregation_seconds),
+        # 0 is at every poll, as it was in the Go program; in a rule it is never.
+        interval_ns=_ns(config.aggregation_seconds) or 1,
         rules=tuple(
             Rule(parse_condition(rule.when), _ns(rule.aggregation_seconds))
             for rule in config.aggregation_rules
@@ -42,9 +43,9 @@ def build_volume(
 def shortest_interval_ns(settings: Settings) -> int:
     """The shortest time after which a connection's counters are told again."""
     policy = plan_policy(settings)
-    intervals = [policy.interval_ns, *(rule.interval_ns for rule in policy.rules)]
-    intervals = [interval_ns for interval_ns in intervals if interval_ns]
-    if policy.is_summarised or not intervals:
+    rules = [rule.interval_ns for rule in policy.rules if rule.interval_ns]
+    intervals = [policy.interval_ns, *rules]
+    if policy.is_summarised:
         intervals.append(policy.summary_ns)
     return min(intervals)
 

@@ -101,13 +101,13 @@ _USED = (
     Option(
         "connbeat.aggregation",
         Duration(),
-        "A connection that stays open is reported again after this time; 0 for never.",
+        "A connection that stays open is reported again after this time; 0: at every poll.",
     ),
     Option(
         "connbeat.aggregation_rules",
         AggregationRules(),
-        "Other times for some processes and containers: a list of `when` and `aggregation`, the"
-        " first that fits counts.",
+        "Other times for some processes and containers: a list of `when` and `aggregation` (0 for"
+        " never), the first that fits counts.",
     ),
     Option(
         "connbeat.poll_interval",

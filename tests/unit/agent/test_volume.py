@@ -42,6 +42,12 @@ def test_by_default_everything_is_told_singly_every_30_seconds() -> None:
     assert volume(settings()).summaries is None
 
 
+def test_without_an_interval_everything_is_told_at_every_poll() -> None:
+    made = settings(aggregation_seconds=0.0)
+    assert plans_of(made).default == Plan(1)
+    assert shortest_interval_ns(made) == 1
+
+
 def test_rules_are_asked_about_what_a_document_would_say() -> None:
     plans = plans_of(settings(aggregation_rules=RULES))
     assert plans.of(Party(process(1), WEB)) == Plan(300 * SECOND)
@@ -57,7 +63,7 @@ def test_a_summary_is_of_one_aggregation_unless_it_has_a_time_of_its_own(
     summarise: dict[str, Any], aggregation: float, seconds: int
 ) -> None:
     made = settings({"enabled": True} | summarise, aggregation_seconds=aggregation)
-    assert plans_of(made).default == Plan(int(aggregation * SECOND), seconds * SECOND)
+    assert plans_of(made).default == Plan(int(aggregation * SECOND) or 1, seconds * SECOND)
     assert plan_policy(made).summary_ns == seconds * SECOND
     assert volume(made).summaries is not None
 
@@ -82,7 +88,6 @@ def test_a_condition_without_the_switch_changes_nothing() -> None:
         (settings(), 30),
         (settings(aggregation_rules=RULES), 30),
         (settings(aggregation_seconds=600.0, aggregation_rules=RULES), 300),
-        (settings(aggregation_seconds=0.0), 30),
         (settings({"enabled": True, "interval_seconds": 4.0}), 4),
     ],
 )
