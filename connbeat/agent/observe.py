@@ -8,7 +8,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from queue import SimpleQueue
 
 import msgspec
@@ -320,11 +319,27 @@ class ObserverThread:
         try:
             while not self._changes.empty():
                 self._changes.get()()
-            events = make()
-            while chunk := list(islice(events, _CHUNK_EVENTS)):
+            for chunk in _chunks(make()):
                 self._intake.put(chunk)
                 self.heartbeat.beat(self._clock.monotonic_ns())
             self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")
+
+
+def _chunks(events: Iterator[Event]) -> Iterator[list[Event]]:
+    """Parts of them. Where an exception ends them, what came before it is a part as well."""
+    chunk: list[Event] = []
+    try:
+        for event in events:
+            chunk.append(event)
+            if len(chunk) == _CHUNK_EVENTS:
+                yield chunk
+                chunk = []
+    except Exception:
+        if chunk:  # those that made them have forgotten them
+            yield chunk
+        raise
+    if chunk:
+        yield chunk

@@ -53,7 +53,9 @@ class Reloader:
             log.error(  # noqa: TRY400  as above
                 "The new configuration is refused, the old one stays. faults=%d", len(error.faults)
             )
-            return frozenset()
+        except Exception:  # a bug must not end an agent that works
+            log.exception("The new configuration could not be put in force as a whole.")
+        return frozenset()
 
     def _reload(self) -> frozenset[str]:
         new, warnings = self._read()

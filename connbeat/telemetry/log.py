@@ -16,6 +16,8 @@ from connbeat.telemetry.log_targets import Fallback, LogFiles, Stderr
 
 _NAME = "connbeat"
 
+_log = logging.getLogger(__name__)
+
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the log shows and where.
@@ -46,6 +48,19 @@ def set_up(settings: LogSettings) -> None:
         logging.getLogger(name).setLevel(logging.NOTSET)
     for name, level in levels(settings).items():
         logging.getLogger(name).setLevel(level)
+
+
+def tell_of_broken_threads() -> None:
+    """From here on a thread that an exception ends says so in the log, not on stderr alone."""
+    threading.excepthook = _tell_of_thread
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or ended.exc_type is SystemExit:
+        return
+    name = "unknown" if ended.thread is None else ended.thread.name
+    error = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+    _log.error("A thread has broken and is gone. thread=%s", name, exc_info=error)
 
 
 def take_down() -> None:

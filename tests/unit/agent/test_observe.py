@@ -320,6 +320,20 @@ def test_events_are_handed_on_in_parts() -> None:
     assert [len(part) for part in stage.intake.taken] == [1000, 1000, 500]
 
 
+def test_what_was_made_before_a_poll_failed_is_handed_on() -> None:
+    """Who reported it has forgotten it: the next poll does not make up for that."""
+
+    class Breaks(list[Report]):
+        def __iter__(self) -> Iterator[Report]:
+            yield from (report(number) for number in range(1001))
+            raise ValueError("bug")
+
+    stage = Stage(Breaks(), [report(2000)])
+    stage.run(waits=1)
+    assert [len(part) for part in stage.intake.taken] == [1000, 1, 1]
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+
+
 def test_stop_returns_at_once_and_wakes_the_thread() -> None:
     stage = Stage()
     stopped = threading.Event()

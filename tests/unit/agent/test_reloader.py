@@ -170,6 +170,18 @@ def test_one_whose_output_cannot_even_be_made_changes_nothing(
     assert house.exchanges("http") == []
 
 
+def test_a_bug_in_it_does_not_end_the_agent(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(reloader, "set_up", breaks)
+    assert house.reload(logging=LoggingConfig(level="debug")) == frozenset()
+    assert "could not be put in force" in caplog.text
+    assert "can't start new thread" in caplog.text
+
+
 def test_warnings_go_to_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.warnings = ("f.yml:1: old",)
     house.reload()
