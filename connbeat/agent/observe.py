@@ -14,6 +14,7 @@ import msgspec
 
 from connbeat.agent.opens import OpenFinder
 from connbeat.agent.processing import Processing
+from connbeat.agent.shedding import Shedding
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
@@ -63,6 +64,7 @@ class Observer:
         tracker: Tracker,
         clock: Clock,
         metrics: Metrics,
+        shedding: Shedding | None = None,
     ) -> None:
         self._namespaces = namespaces
         self._snapshots = snapshots
@@ -75,6 +77,7 @@ class Observer:
         self._opens = OpenFinder(snapshots, tracker.listening)
         self._clock = clock
         self._metrics = metrics
+        self._shedding = shedding
         self._addresses_due_ns = 0
         self._expire_due_ns = 0
         self.seen = Namespaces({}, ())
@@ -135,6 +138,9 @@ class Observer:
         tick = self._kernel.tick(is_last=is_last)
         self._tracker.fold_tick(tick)
         self._opens.add(tick.opened)
+        if self._shedding is not None:
+            now_ns = self._clock.monotonic_ns()
+            self._tracker.shed(self._shedding.step(now_ns, is_overrun=tick.is_lossy))
         if tick.is_lossy:  # twice, for what a first dump misses is only gone at the second
             self._snapshots.force(None, dumps=2)
 

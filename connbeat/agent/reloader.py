@@ -96,11 +96,10 @@ class Reloader:
         self._agent.observer_thread.adjust(partial(self._agent.builder.set_policy, policy))
 
     def _tell_reports(self) -> None:
-        config = self.settings.connbeat
-        fresh_ns = capture_policy(config, {}).fresh_ns
+        fresh_ns = capture_policy(self.settings, {}).fresh_ns
         observer = self._agent.observation.observer
         self._agent.observer_thread.adjust(
-            partial(observer.set_policy, tracker_policy(config), fresh_ns)
+            partial(observer.set_policy, tracker_policy(self.settings), fresh_ns)
         )
 
     def _tell_polls(self) -> None:

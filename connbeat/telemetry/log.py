@@ -1,7 +1,7 @@
 """The agent's own log: where it goes, what of it, and how a repeated line stays rare.
 
-`log_lines` says how a line looks, `log_queue` keeps writers from waiting, `log_targets` has what
-may fail.
+`log_lines` says how a line looks, `log_queue` keeps writers from waiting, `log_targets` and
+`log_handlers` have what may fail.
 """
 
 import logging
@@ -12,7 +12,7 @@ import msgspec
 from connbeat.clock import Clock
 from connbeat.telemetry.log_lines import JsonFormatter, LineFormatter, SyslogFormatter
 from connbeat.telemetry.log_queue import LogQueue
-from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Stderr, Syslog
+from connbeat.telemetry.log_targets import Fallback, LogFiles, Stderr
 
 _NAME = "connbeat"
 
@@ -85,9 +85,13 @@ def _targets(settings: LogSettings) -> list[logging.Handler]:
     fallback = Fallback(stderr, has_all=settings.to_stderr)
     targets: list[logging.Handler] = [stderr] if settings.to_stderr else []
     if settings.files is not None:
+        from connbeat.telemetry.log_handlers import LogFile  # noqa: PLC0415  loaded on use
+
         targets.append(LogFile(settings.files, fallback))
         targets[-1].setFormatter(line)
     if settings.to_syslog:
+        from connbeat.telemetry.log_handlers import Syslog  # noqa: PLC0415  loaded on use
+
         targets.append(Syslog(fallback))
         targets[-1].setFormatter(line if settings.is_json else SyslogFormatter())
     return targets

@@ -137,7 +137,7 @@ def look(manager: ServiceManager, name: str, other: Netns) -> Found:
         own=diagnosis.namespaces[own],
         other=diagnosis.namespaces[str(other.inode)],
         # A process that the kernel shows to nobody is the machine's business.
-        missing=frozenset(it for it in diagnosis.missing if "as a systemd service has" not in it),
+        missing=frozenset(it for it in diagnosis.missing if "refuses all the same" not in it),
     )
 
 

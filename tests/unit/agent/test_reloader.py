@@ -92,7 +92,7 @@ def test_capture_has_its_new_intervals_and_limits(house: House) -> None:
     house.reload(connbeat=config)
     house.capture_turn()
     tracker = house.agent.observation.observer._tracker
-    assert tracker._policy.aggregation_ns == 5_000_000_000
+    assert tracker._policy.plan.interval_ns == 5_000_000_000
     assert tracker._policy.own_pid == 0
     assert house.agent.observation.snapshots._policy.fresh_ns == 5_000_000_000
     assert house.agent.observer_thread._poll_interval_ns == 9_000_000_000
