@@ -11,7 +11,10 @@ from connbeat.model.connections import (
     DirectionSource,
     EventKind,
     ListenerReport,
+    Moved,
     Party,
+    SummaryReason,
+    SummaryReport,
 )
 from connbeat.model.containers import Container, PublishedPort
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
@@ -169,6 +172,32 @@ def listener_report(
         backlog=0,
         backlog_max=128,
         local=Party(owner, container),
+    )
+    return msgspec.structs.replace(report, **fields)
+
+
+def summary_report(**fields: object) -> SummaryReport:
+    report = SummaryReport(
+        id="h-s3-0",
+        began_ns=0,
+        reported_ns=30 * SECOND,
+        netns=HOST_NETNS,
+        reason=SummaryReason.CONFIGURED,
+        local=Party(UnknownReason.NOT_FOUND, None),
+        local_ip=parse_ip("10.0.0.1"),
+        direction=Direction.OUTBOUND,
+        local_port=None,
+        remote_ip=parse_ip("10.0.0.2"),
+        remote_port=80,
+        folded=(),
+        opened=0,
+        closed=0,
+        open=0,
+        failures=(),
+        moved=Moved(),
+        earlier=Moved(),
+        durations=None,
+        rtts=None,
     )
     return msgspec.structs.replace(report, **fields)
 

@@ -10,11 +10,14 @@ from connbeat.model.connections import (
     DirectionSource,
     EventKind,
     ListenerReport,
+    Moved,
     Party,
     RemoteParty,
     Report,
+    Spread,
 )
 from connbeat.model.containers import Container, PortBinding
+from connbeat.model.fields import FAILURES
 from connbeat.model.processes import Process, UnknownReason
 from connbeat.model.sockets import Counters, TcpState
 from tests.builders import (
@@ -24,6 +27,7 @@ from tests.builders import (
     counters,
     listener_report,
     process,
+    summary_report,
 )
 
 #: 2026-11-23T10:00:00Z, when the monotonic clock stood at 1000 s.
@@ -152,10 +156,27 @@ CLOSED = connection_report(
     remote=RemoteParty(process(4242, "/usr/sbin/nginx"), Container("d" * 64, name="n", image="i")),
     nat=Address(*address("172.18.0.9:8080")),
 )
+SUMMARY = summary_report(
+    began_ns=NOW_NS - 30 * SECOND,
+    reported_ns=NOW_NS,
+    local=Party(CURL, WEB),
+    opened=3,
+    closed=2,
+    open=5,
+    failures=tuple((name, 1) for name in FAILURES),
+    moved=Moved(1, 2, 3),
+    earlier=Moved(4, 5, 6),
+    durations=Spread(2, 1_000_000, 10_000_000, 11_000_000),
+    rtts=Spread(1, 50, 50, 50),
+    folded=("remote_port",),
+)
 #: Together they have every field that a document can have.
 WHOLE: tuple[Report, ...] = (
     CLOSED,
     msgspec.structs.replace(CLOSED, direction="inbound"),
+    msgspec.structs.replace(CLOSED, summarised=Moved(70, 1000, 0)),
+    SUMMARY,
+    msgspec.structs.replace(SUMMARY, direction="inbound", local_port=80, remote_port=None),
     msgspec.structs.replace(CLOSED, kind=EventKind.FAILED, failure="refused"),
     connection_report("[fe80::1]:1", "[fe80::2]:2", interface=3),
     listener_report("[fe80::1]:80", interface=3, opened_ns=1, closed_ns=2, kind=EventKind.CLOSED),

@@ -16,6 +16,8 @@ from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.processing import build_processing
 from connbeat.agent.queues import Queues, build_queues
+from connbeat.agent.shedding import build_shedding
+from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_ns
 from connbeat.attribution.inodes import InodeIndex
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
@@ -28,6 +30,7 @@ from connbeat.capture.nat import NatSource, NatWatch
 from connbeat.capture.reader import CapturePolicy, SnapshotReader
 from connbeat.clock import Clock
 from connbeat.config.schema import ConnbeatConfig, Settings
+from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.discovery.cgroups import parse_cgroup
 from connbeat.discovery.docker import DockerWatcher
@@ -75,11 +78,12 @@ def build_agent(
     """Wire the agent. With `dry_run` events are made and counted, and go nowhere."""
     metrics = Metrics()
     execs = ExecSource(partial(start_exec_reader, settings.connbeat), metrics)
-    observation = build_observation(settings, environ, clock, metrics, execs=execs)
-    outputs = {} if dry_run else build_outputs(settings, clock, metrics)
-    queues = build_queues(settings, tuple(outputs), clock, metrics)
     identity = build_identity(settings)
     builder = build_documents(settings, environ, identity)
+    volume = build_volume(settings, builder, _boot_prefix(), metrics)
+    observation = build_observation(settings, environ, clock, metrics, execs=execs, volume=volume)
+    outputs = {} if dry_run else build_outputs(settings, clock, metrics)
+    queues = build_queues(settings, tuple(outputs), clock, metrics)
     processing = build_processing(settings.processors, clock, metrics)
     return Agent(
         observation=observation,
@@ -109,19 +113,21 @@ def build_agent(
     )
 
 
-def build_observation(
+def build_observation(  # noqa: PLR0913  what differs between an agent and a look
     settings: Settings,
     environ: Mapping[str, str],
     clock: Clock,
     metrics: Metrics,
     *,
     execs: ExecSource | None = None,
+    volume: Volume | None = None,
     is_look: bool = False,
 ) -> Observation:
     """What sees. Without `execs` processes are not read at their exec: for a look or two.
 
-    For a look (`is_look`) the kernel is not asked to tell what happens either. That is of no use to
-    what shows one moment, and where it tells of handshakes a dump leaves them out.
+    Without `volume` everything is told singly. For a look (`is_look`) the kernel is not asked to
+    tell what happens either. That is of no use to what shows one moment, and where it tells of
+    handshakes a dump leaves them out.
     """
     config = settings.connbeat
     procfs = ProcFs()
@@ -138,7 +144,7 @@ def build_observation(
     pods = pod_links(registry, clock)
     processes = ProcessTable(procfs, metrics, parse_cgroup, with_environ=config.expose_environ)
     lineage = Lineage(procfs, processes, metrics)
-    capture = capture_policy(config, environ)
+    capture = capture_policy(settings, environ)
     told = min(capture.highest, Rung.DUMP) if is_look else capture.highest
     kernel = KernelSource(procfs, lineage, told, clock=clock, metrics=metrics, execs=execs)
     nat = NatSource(procfs, capture.highest, metrics)
@@ -152,14 +158,16 @@ def build_observation(
         lineage=lineage,
         owners=OwnerResolver(InodeIndex(procfs, metrics), processes, procfs.holds_socket, registry),
         tracker=Tracker(
-            tracker_policy(config),
+            tracker_policy(settings),
             pods or registry,
             processes,
             metrics,
             translator=nat,
+            volume=volume,
         ),
         clock=clock,
         metrics=metrics,
+        shedding=build_shedding(config, execs, metrics),
     )
     return Observation(observer, snapshots, registry, watcher, pods, procfs)
 
@@ -212,25 +220,26 @@ def document_policy(settings: Settings) -> DocumentPolicy:
     )
 
 
-def tracker_policy(config: ConnbeatConfig) -> TrackerPolicy:
+def tracker_policy(settings: Settings) -> TrackerPolicy:
+    config = settings.connbeat
     return TrackerPolicy(
         id_prefix=_boot_prefix(),
-        aggregation_ns=int(config.aggregation_seconds * 1e9),
+        plan=plan_policy(settings),
         max_connections=config.max_connections,
         own_pid=0 if config.report_self else os.getpid(),
         with_host=config.enable_local_connections,
     )
 
 
-def capture_policy(config: ConnbeatConfig, environ: Mapping[str, str]) -> CapturePolicy:
+def capture_policy(settings: Settings, environ: Mapping[str, str]) -> CapturePolicy:
     """How high to climb: `capture`, or the original's switch `enable_tcp_diag`."""
     files = tuple(
         Path(path) if (path := environ.get(name)) else None
         for name in ("PROC_NET_TCP", "PROC_NET_TCP6")
     )
     # An ongoing event is to have counters of its own interval.
-    fresh_ns = min(CapturePolicy().fresh_ns, int(config.aggregation_seconds * 1e9))
-    return CapturePolicy(_highest(config), (files[0], files[1]), fresh_ns)
+    fresh_ns = min(CapturePolicy().fresh_ns, shortest_interval_ns(settings))
+    return CapturePolicy(_highest(settings.connbeat), (files[0], files[1]), fresh_ns)
 
 
 def _highest(config: ConnbeatConfig) -> Rung:

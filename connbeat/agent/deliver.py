@@ -186,7 +186,11 @@ class DeliveryWorker:
         )
         if batch is None:
             return not is_draining
-        self._deliver(batch)
+        try:
+            self._deliver(batch)
+        except Exception:  # whatever it was: a batch that nobody settles is never sent again
+            self._queue.settle(batch, Outcome(retry=batch.events))
+            raise
         return True
 
     def _deliver(self, batch: Batch) -> None:
@@ -239,7 +243,7 @@ class DeliveryWorker:
             output.open()
         except Transient as error:
             self._fail(Failure.TRANSIENT, error)
-        except Permanent as error:
+        except Exception as error:  # noqa: BLE001  Permanent, or a mistake: it takes no place of another's
             output.close()
             self.has_refused = True
             _log.error(

@@ -8,13 +8,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from queue import SimpleQueue
 
 import msgspec
 
 from connbeat.agent.opens import OpenFinder
 from connbeat.agent.processing import Processing
+from connbeat.agent.shedding import Shedding
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.owners import OwnerResolver
 from connbeat.attribution.processes import ProcessTable
@@ -64,6 +64,7 @@ class Observer:
         tracker: Tracker,
         clock: Clock,
         metrics: Metrics,
+        shedding: Shedding | None = None,
     ) -> None:
         self._namespaces = namespaces
         self._snapshots = snapshots
@@ -76,6 +77,7 @@ class Observer:
         self._opens = OpenFinder(snapshots, tracker.listening)
         self._clock = clock
         self._metrics = metrics
+        self._shedding = shedding
         self._addresses_due_ns = 0
         self._expire_due_ns = 0
         self.seen = Namespaces({}, ())
@@ -136,6 +138,9 @@ class Observer:
         tick = self._kernel.tick(is_last=is_last)
         self._tracker.fold_tick(tick)
         self._opens.add(tick.opened)
+        if self._shedding is not None:
+            now_ns = self._clock.monotonic_ns()
+            self._tracker.shed(self._shedding.step(now_ns, is_overrun=tick.is_lossy))
         if tick.is_lossy:  # twice, for what a first dump misses is only gone at the second
             self._snapshots.force(None, dumps=2)
 
@@ -314,11 +319,27 @@ class ObserverThread:
         try:
             while not self._changes.empty():
                 self._changes.get()()
-            events = make()
-            while chunk := list(islice(events, _CHUNK_EVENTS)):
+            for chunk in _chunks(make()):
                 self._intake.put(chunk)
                 self.heartbeat.beat(self._clock.monotonic_ns())
             self.heartbeat.beat(self._clock.monotonic_ns())
         except Exception:  # the top of a worker: a bug costs a poll, not the agent
             self._metrics.add(Metric.POLLS_FAILED)
             log.exception("A poll failed; the next one makes up for it.")
+
+
+def _chunks(events: Iterator[Event]) -> Iterator[list[Event]]:
+    """Parts of them. Where an exception ends them, what came before it is a part as well."""
+    chunk: list[Event] = []
+    try:
+        for event in events:
+            chunk.append(event)
+            if len(chunk) == _CHUNK_EVENTS:
+                yield chunk
+                chunk = []
+    except Exception:
+        if chunk:  # those that made them have forgotten them
+            yield chunk
+        raise
+    if chunk:
+        yield chunk

@@ -38,6 +38,7 @@ LIVE: Mapping[str, Part] = {
     "connbeat.docker_environment": Part.DOCUMENTS,
     "connbeat.redact": Part.DOCUMENTS,
     "connbeat.aggregation": Part.REPORTS,
+    "connbeat.aggregation_rules": Part.REPORTS,
     "connbeat.enable_local_connections": Part.REPORTS,
     "connbeat.report_self": Part.REPORTS,
     "connbeat.max_connections": Part.REPORTS,

@@ -53,7 +53,9 @@ class Reloader:
             log.error(  # noqa: TRY400  as above
                 "The new configuration is refused, the old one stays. faults=%d", len(error.faults)
             )
-            return frozenset()
+        except Exception:  # a bug must not end an agent that works
+            log.exception("The new configuration could not be put in force as a whole.")
+        return frozenset()
 
     def _reload(self) -> frozenset[str]:
         new, warnings = self._read()
@@ -94,11 +96,10 @@ class Reloader:
         self._agent.observer_thread.adjust(partial(self._agent.builder.set_policy, policy))
 
     def _tell_reports(self) -> None:
-        config = self.settings.connbeat
-        fresh_ns = capture_policy(config, {}).fresh_ns
+        fresh_ns = capture_policy(self.settings, {}).fresh_ns
         observer = self._agent.observation.observer
         self._agent.observer_thread.adjust(
-            partial(observer.set_policy, tracker_policy(config), fresh_ns)
+            partial(observer.set_policy, tracker_policy(self.settings), fresh_ns)
         )
 
     def _tell_polls(self) -> None:

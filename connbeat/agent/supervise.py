@@ -232,6 +232,8 @@ class Supervisor:
             self._agent.observation.pods.stop()
         if self._capture.is_alive():
             self._capture.join(max(0.1, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
+            if self._capture.is_alive():
+                log.error("The last poll is not over in time; what it would tell is lost.")
         for worker in self._agent.workers:
             worker.drain(deadline_ns)
         for worker in self._agent.workers:

@@ -81,8 +81,8 @@ def lacks(sight: Sight) -> list[Lack]:
     elif sight.unreadable_pids:
         found.append(
             Lack(
-                f"{sight.unreadable_pids} processes with more capabilities than the agent",
-                "root with all capabilities, as a systemd service has",
+                f"{sight.unreadable_pids} processes that the kernel refuses all the same",
+                "no capability: a security module, or the host's own user namespace",
             )
         )
     found += _rungs(sight.standings)

@@ -73,13 +73,13 @@ class SnapshotReader:
         self._metrics = metrics
         self._watch = watch
         self._namespaces: dict[int, _Namespace] = {}
+        self._opens: dict[int, int] = {}
 
     def set_fresh(self, fresh_ns: int) -> None:
         """From now on, how old the byte counters of an open connection may be."""
         self._policy = msgspec.structs.replace(self._policy, fresh_ns=fresh_ns)
         for namespace in self._namespaces.values():
             namespace.gate.fresh_ns = fresh_ns
-        self._opens: dict[int, int] = {}
 
     def force(self, netns: int | None, dumps: int = 1) -> None:
         """Dump this namespace (None: every one) at the next polls, whatever the gate says."""

@@ -14,6 +14,7 @@ from connbeat.capture.ladder import Rung
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.clock import SystemClock
+from connbeat.discovery.pod_links import PodLinks
 from connbeat.telemetry.metrics import Metrics
 
 
@@ -28,6 +29,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     capabilities: dict[str, bool]
     namespaces: dict[str, str]
     missing: list[str]
+    kubernetes: str = ""  # where no kubelet runs
 
 
 def run(options: Options) -> int:
@@ -62,6 +64,7 @@ def diagnose(observation: Observation, sight: Sight) -> Diagnosis:
             for netns, standing in observation.snapshots.standings().items()
         },
         missing=[f"{lack.what}: {lack.give}" for lack in lacks(sight)],
+        kubernetes=pods_line(observation.pods),
     )
 
 
@@ -70,6 +73,7 @@ def render(diagnosis: Diagnosis) -> str:
         f"kernel        {diagnosis.kernel}",
         f"python        {diagnosis.python}",
         f"docker        {diagnosis.docker}",
+        *([f"kubernetes    {diagnosis.kubernetes}"] if diagnosis.kubernetes else []),
         f"processes     {diagnosis.processes} seen, {diagnosis.unreadable_processes} unreadable",
         f"capabilities  {', '.join(_capability(*item) for item in diagnosis.capabilities.items())}",
         f"namespaces    {len(diagnosis.namespaces)}; the highest rung is {max(Rung).label}",
@@ -90,6 +94,10 @@ def engine_line(observation: Observation) -> str:
     if not watcher.is_connected:
         return f"no engine answers at {watcher.address}; containers are known by their id alone"
     return f"{len(observation.registry.running())} containers run"
+
+
+def pods_line(pods: PodLinks | None) -> str:
+    return f"the pods of {pods.count} containers are known" if pods is not None else ""
 
 
 def _capability(name: str, has: bool) -> str:

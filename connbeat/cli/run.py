@@ -12,7 +12,7 @@ from connbeat.agent.supervise import Supervisor
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings, read_settings
 from connbeat.clock import SystemClock
-from connbeat.telemetry.log import set_up
+from connbeat.telemetry.log import set_up, tell_of_broken_threads
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ def run(options: Options) -> int:
     environ = dict(os.environ)
     refused = apply_priority(settings.nice, settings.max_procs)  # before the log has its thread
     set_up(log_settings(settings))
+    tell_of_broken_threads()
     for setting, error in refused.items():
         log.warning("A setting is not permitted here. setting=%s error=%s", setting, error)
     clock = SystemClock()

@@ -44,4 +44,4 @@ def run(options: Options) -> int:
 
 
 def _is_open(report: Report) -> bool:
-    return report.closed_ns is None or not isinstance(report, ConnectionReport)
+    return not isinstance(report, ConnectionReport) or report.closed_ns is None

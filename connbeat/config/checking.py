@@ -28,6 +28,7 @@ from connbeat.config.schema import (
     QueueDiskConfig,
     QueueMemConfig,
     Settings,
+    SummariseConfig,
 )
 from connbeat.config.tree import Node, Place, below, find, nearest
 from connbeat.outputs.configuration import OutputConfig
@@ -219,6 +220,7 @@ class _Checker:
         return Settings(
             **values[""],
             connbeat=ConnbeatConfig(**values["connbeat"]),
+            connbeat_summarise=SummariseConfig(**values["connbeat.summarise"]),
             outputs=self._outputs(),
             dead_letter=DeadLetterConfig(**values["dead_letter"]),
             queue_mem=QueueMemConfig(**values["queue.mem"]),

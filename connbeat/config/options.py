@@ -36,11 +36,14 @@ from connbeat.config.schema import (
     QueueDiskConfig,
     QueueMemConfig,
     Settings,
+    SummariseConfig,
 )
 from connbeat.config.tree import Node, below, list_items
+from connbeat.config.volume_kinds import AggregationRules, Percent, WhoCondition
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "connbeat": ConnbeatConfig,
+    "connbeat.summarise": SummariseConfig,
     **output_sections(),
     "dead_letter": DeadLetterConfig,
     "queue.mem": QueueMemConfig,
@@ -99,7 +102,13 @@ _USED = (
     Option(
         "connbeat.aggregation",
         Duration(),
-        "A connection that stays open is reported again after this time.",
+        "A connection that stays open is reported again after this time; 0: at every poll.",
+    ),
+    Option(
+        "connbeat.aggregation_rules",
+        AggregationRules(),
+        "Other times for some processes and containers: a list of `when` and `aggregation` (0 for"
+        " never), the first that fits counts.",
     ),
     Option(
         "connbeat.poll_interval",
@@ -144,6 +153,44 @@ _USED = (
         "connbeat.max_connections",
         Integer(1, 10_000_000),
         "Connections held at once; more are counted and left out.",
+    ),
+    Option(
+        "connbeat.summarise.enabled",
+        _BOOLEAN,
+        "One event for all connections of a process to the same address and port, every `interval`,"
+        " in place of an event for each step of each connection.",
+    ),
+    Option(
+        "connbeat.summarise.interval",
+        Duration(low=1.0),
+        "Time that one summary is of; by default as `aggregation`, and 30s if that is 0.",
+    ),
+    Option(
+        "connbeat.summarise.when",
+        WhoCondition(),
+        "Only of the processes and containers that this condition fits.",
+    ),
+    Option(
+        "connbeat.summarise.max_keys",
+        Integer(8, 10_000_000),
+        "Summaries an interval; more connections are counted together, without their remote port,"
+        " then without the address, and so on.",
+    ),
+    Option(
+        "connbeat.cpu_budget",
+        Percent(0.1, 10_000),
+        "Share of one core that the agent may use. Above it, everything is told in summaries until"
+        " it is calm again.",
+    ),
+    Option(
+        "connbeat.cpu_budget_period",
+        Duration(low=1.0),
+        "Time of which that share is the average.",
+    ),
+    Option(
+        "connbeat.cpu_budget_calm",
+        Duration(low=1.0),
+        "So long it has to use less than half of that before connections are told singly again.",
     ),
     *output_options(),
     Option(

@@ -20,6 +20,13 @@ Precision = Literal["millisecond", "microsecond", "nanosecond"]
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
 
 
+class AggregationRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One of `connbeat.aggregation_rules`; `when` is plain data for `model.conditions`."""
+
+    when: object
+    aggregation_seconds: float
+
+
 class ConnbeatConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`connbeat`: what is observed and what of it is shown."""
 
@@ -27,6 +34,7 @@ class ConnbeatConfig(msgspec.Struct, frozen=True, kw_only=True):
     expose_cmdline: bool = True
     expose_environ: bool = False
     aggregation_seconds: float = 30.0
+    aggregation_rules: tuple[AggregationRule, ...] = ()
     poll_interval_seconds: float = 2.0
     enable_local_connections: bool = True
     enable_tcp_diag: bool | None = None
@@ -36,6 +44,21 @@ class ConnbeatConfig(msgspec.Struct, frozen=True, kw_only=True):
     redact: bool = True
     report_self: bool = False
     max_connections: int = 200_000
+    cpu_budget: float = 0.0
+    cpu_budget_period_seconds: float = 10.0
+    cpu_budget_calm_seconds: float = 30.0
+
+
+class SummariseConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`connbeat.summarise`: one event for many connections.
+
+    `interval_seconds` None is that of `aggregation`; `when` is plain data for `model.conditions`.
+    """
+
+    enabled: bool = False
+    interval_seconds: float | None = None
+    when: object = None
+    max_keys: int = 10_000
 
 
 class DeadLetterConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +169,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nice: int | None = None
     timestamp_precision: Precision = "millisecond"
     connbeat: ConnbeatConfig = ConnbeatConfig()
+    connbeat_summarise: SummariseConfig = SummariseConfig()
     outputs: Mapping[str, OutputConfig] = {}
     dead_letter: DeadLetterConfig = DeadLetterConfig()
     queue_mem: QueueMemConfig = QueueMemConfig()

@@ -23,6 +23,7 @@ from connbeat.config.kinds import (
 )
 from connbeat.config.output_kinds import BatchSize, Hosts, Limit, Rules, TextMap, When
 from connbeat.config.processors.kind import Processors
+from connbeat.config.volume_kinds import AggregationRules, Percent
 
 Schema = dict[str, Any]
 
@@ -108,4 +109,12 @@ _SCHEMAS: dict[type, Callable[[Any], list[Schema]]] = {
     When: _fixed({"type": "object"}),
     Processors: _fixed({"$ref": f"#/definitions/{STEPS}"}),
     Rules: _fixed({"type": "array", "items": {"type": "object"}}),
+    AggregationRules: _fixed(
+        {"type": "array", "items": {"type": "object", "required": ["when", "aggregation"]}}
+    ),
+    Percent: _fixed(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]*)? ?%?$"},
+        {"type": "number", "minimum": 0},
+        {"enum": [False, "off", "no", "false"]},
+    ),
 }

@@ -6,6 +6,7 @@ it has slots, and its id is made when it is first reported.
 
 import msgspec
 
+from connbeat.connections.accounts import Account
 from connbeat.model.connections import Address, Direction, DirectionSource, RemoteParty
 from connbeat.model.digests import sha1
 from connbeat.model.processes import Attribution
@@ -26,6 +27,7 @@ class Life:
     `socket` is the last row that still had its counters, `state` the state of the very last row.
     `inode` is the last that was not 0; `is_held` is false where the very last row had none: nobody
     holds the socket (yet, or any more). `seen` is the number of the fold that last had a row.
+    `account` is what was told of it, where summaries are made or may have to be.
     `former` is whose it was while it is asked for again, to be told if there is no answer any more.
     `peer` is the other end while both live; `remote` what was known of it when it closed first.
     `nat` is the address of who is really at the other end, where a translation stands between.
@@ -38,6 +40,7 @@ class Life:
     """  # noqa: D415  a heading for what follows
 
     __slots__ = (
+        "account",
         "attribution",
         "closed_ns",
         "direction",
@@ -89,6 +92,7 @@ class Life:
         self.remote: RemoteParty | None = None
         self.nat: Address | None = None
         self.relayed: Relayed | None = None
+        self.account: Account | None = None
 
     def is_of(self, row: Socket) -> bool:
         """Whether the row, which has this life's key, is this connection's.

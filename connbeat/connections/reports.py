@@ -18,7 +18,7 @@ from connbeat.model.connections import (
     ListenerReport,
     Party,
     RemoteParty,
-    Report,
+    Step,
 )
 from connbeat.model.containers import Container, ContainerLookup
 from connbeat.model.processes import Attribution, ContainerRef, Owner, Process, UnknownReason
@@ -90,6 +90,17 @@ class ReportMaker:
         row = life.socket
         return self._listeners_of(life.netns).owner(row.local_ip, row.local_port)
 
+    def party(self, life: Life) -> Party:
+        """Whose a life is."""
+        return self._parties_of(life)[0]
+
+    def party_of(self, trace: Trace) -> Party:
+        """Who called in vain."""
+        process = trace.process
+        if process is None:
+            return Party(UnknownReason.EXITED, None)
+        return Party(process, self._container(process.container))
+
     def as_remote(self, life: Life) -> RemoteParty:
         """The party of this life, as its other end names it."""
         return self._parties_of(life)[1]
@@ -137,7 +148,7 @@ class ReportMaker:
         container = self._container(ContainerRef(published.container_id, "docker"))
         return RemoteParty(remote.process if remote is not None else None, container)
 
-    def report(self, life: Life, kind: EventKind) -> Report:
+    def report(self, life: Life, kind: EventKind) -> Step:
         if not life.id:
             life.id = life_id(self._id_prefix, life, self._now_ns)
         return self._listener(life, kind) if life.is_listener else self._connection(life, kind)
@@ -148,8 +159,6 @@ class ReportMaker:
         netns = process.netns if process is not None else 0
         began_ns = trace.opened_ns or trace.failed_ns
         trace_id = f"{self._id_prefix}-{netns:x}-t{began_ns:x}-{trace.skaddr & 0xFFFFFFFF:x}"
-        owner = process or UnknownReason.EXITED
-        container = self._container(process.container) if process is not None else None
         return ConnectionReport(
             id=trace_id,
             event_id=trace_id + self._suffixes[EventKind.FAILED],
@@ -168,9 +177,9 @@ class ReportMaker:
             closed_ns=trace.failed_ns,
             reported_ns=self._now_ns,
             counters=None,
-            local=Party(owner, container),
+            local=self.party_of(trace),
             nat=nat,
-            failure=_FAILURES.get(trace.errno, "unknown"),
+            failure=failure_of(trace),
         )
 
     def _listener(self, life: Life, kind: EventKind) -> ListenerReport:
@@ -221,6 +230,11 @@ class ReportMaker:
             "",
             not life.is_reported,
         )
+
+
+def failure_of(trace: Trace) -> str:
+    """Why a connect came to nothing."""
+    return _FAILURES.get(trace.errno, "unknown")
 
 
 def _state(life: Life) -> str:

@@ -5,7 +5,7 @@ over the first interval, or a host with 20,000 connections would report all of t
 again every interval.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from connbeat.connections.life import Life
 
@@ -16,31 +16,43 @@ _TRIM_FROM = 1000
 class Schedule:
     """Mutable, one owner. A life stands in at most one slot; a closed one is left out when due."""
 
-    def __init__(self, interval_ns: int) -> None:
-        self._interval_ns = interval_ns
+    def __init__(self) -> None:
         self._slots: dict[int, list[Life]] = {}
         self._size = 0
 
-    def set_interval(self, interval_ns: int, now_ns: int) -> None:
-        """From now on. Those who wait stay as spread out as they are: none come all at once."""
-        old_ns, self._interval_ns = max(1, self._interval_ns), interval_ns
+    def change(
+        self, before: Callable[[Life], int], after: Callable[[Life], int], now_ns: int
+    ) -> None:
+        """Lives have other intervals from now on; what is 0 then is not due any more.
+
+        Those who wait stay as spread out as they are: none come all at once.
+        """
         slots, self._slots = self._slots, {}
-        now = now_ns // _SLOT_NS
+        now, self._size = now_ns // _SLOT_NS, 0
         for slot, lives in slots.items():
-            left = max(1, (slot - now) * interval_ns // old_ns)
-            self._slots.setdefault(now + left, []).extend(lives)
+            for life in lives:
+                if interval_ns := after(life):
+                    left = max(1, (slot - now) * interval_ns // max(1, before(life)))
+                    self._slots.setdefault(now + left, []).append(life)
+                    self._size += 1
 
-    def add(self, life: Life, now_ns: int) -> None:
-        """The life was told of for the first time."""
-        due_ns = now_ns + self._interval_ns
+    def add(self, life: Life, now_ns: int, interval_ns: int) -> None:
+        """The life was told of for the first time; with an interval of 0 it is never due again."""
         if life.was_here:
-            steps = max(1, self._interval_ns // _SLOT_NS)
-            due_ns -= _scatter(life) % steps * _SLOT_NS
-        self._put(life, due_ns, now_ns)
+            self.spread(life, now_ns, interval_ns)
+        else:
+            self.add_again(life, now_ns, interval_ns)
 
-    def add_again(self, life: Life, now_ns: int) -> None:
+    def spread(self, life: Life, now_ns: int, interval_ns: int) -> None:
+        """One of many that come at once: due at any time within the interval."""
+        if interval_ns:
+            steps = max(1, interval_ns // _SLOT_NS)
+            self._put(life, now_ns + interval_ns - _scatter(life) % steps * _SLOT_NS, now_ns)
+
+    def add_again(self, life: Life, now_ns: int, interval_ns: int) -> None:
         """The life was told of once more."""
-        self._put(life, now_ns + self._interval_ns, now_ns)
+        if interval_ns:
+            self._put(life, now_ns + interval_ns, now_ns)
 
     def due(self, now_ns: int) -> Iterator[Life]:
         """The open lives whose time has come; each has to be added again to stay scheduled."""
@@ -57,6 +69,10 @@ class Schedule:
         for slot, lives in list(self._slots.items()):
             self._slots[slot] = [life for life in lives if life.closed_ns is None]
         self._size = sum(map(len, self._slots.values()))
+
+    def ids(self) -> set[int]:
+        """The `id` of every life kept."""
+        return {id(life) for lives in self._slots.values() for life in lives}
 
     def __len__(self) -> int:
         """Lives kept, the closed ones not yet let go of included."""

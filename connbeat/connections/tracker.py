@@ -10,12 +10,8 @@ at last as closed. One that opened and closed between two polls is one closed ev
 """
 
 import errno
-import logging
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-
-import msgspec
 
 from connbeat.connections.coverage import Coverage
 from connbeat.connections.direction import Decision, Evidence, decide, decide_alone
@@ -29,6 +25,7 @@ from connbeat.connections.published import PublishedPorts
 from connbeat.connections.relays import Relays
 from connbeat.connections.reports import ReportMaker
 from connbeat.connections.schedule import Schedule
+from connbeat.connections.teller import Teller, TellerPolicy, Volume
 from connbeat.connections.translations import Translations, Translator
 from connbeat.model.addresses import Network, is_loopback
 from connbeat.model.connections import (
@@ -36,6 +33,8 @@ from connbeat.model.connections import (
     EventKind,
     RemoteParty,
     Report,
+    Step,
+    SummaryReason,
 )
 from connbeat.model.containers import ContainerLookup
 from connbeat.model.processes import Attribution, Process, UnknownReason, Wanted
@@ -43,21 +42,12 @@ from connbeat.model.sockets import SocketSnapshot
 from connbeat.model.traces import Close, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 
-log = logging.getLogger(__name__)
 
-
-class TrackerPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What is reported and how often.
-
-    `id_prefix` makes ids unique between hosts and boots. `own_pid` is left out of the reports; 0
-    reports it too. `with_host` false reports only what belongs to a container.
-    """
+class TrackerPolicy(TellerPolicy, frozen=True, kw_only=True):
+    """What is reported and how often. `id_prefix` makes ids unique between hosts and boots."""
 
     id_prefix: str
-    aggregation_ns: int
     max_connections: int
-    own_pid: int
-    with_host: bool
 
 
 #: Cookies told as closed before the kernel said so.
@@ -79,6 +69,7 @@ class Tracker:
         metrics: Metrics,
         *,
         translator: Translator,
+        volume: Volume | None = None,
     ) -> None:
         self._policy = policy
         self.coverage = Coverage()
@@ -88,6 +79,7 @@ class Tracker:
         self._maker = ReportMaker(
             policy.id_prefix, containers, self._published, self._listeners, relays=self._relays
         )
+        self._teller = Teller(self._maker, policy, volume or Volume(), metrics)
         self._owners = CurrentOwners(processes)
         self._metrics = metrics
         self._namespaces: dict[int, NamespaceLives] = {}
@@ -99,7 +91,7 @@ class Tracker:
         self._heard: list[Life] = []
         self._patience = Patience()
         self._failed: list[Trace] = []
-        self._schedule = Schedule(policy.aggregation_ns)
+        self._schedule = Schedule()
         self._ended: set[int] = set()
         self._without_message: dict[int, None] = {}
         self._count = 0
@@ -107,9 +99,15 @@ class Tracker:
 
     def set_policy(self, policy: TrackerPolicy, now_ns: int) -> None:
         """From now on; ids stay as they are."""
-        if policy.aggregation_ns != self._policy.aggregation_ns:
-            self._schedule.set_interval(policy.aggregation_ns, now_ns)
         self._policy = policy
+        before, after = self._teller.set_policy(policy), self._teller.interval_ns
+        self._schedule.change(before, after, now_ns)
+        waiting = self._schedule.ids()
+        for namespace in self._namespaces.values():
+            for life in namespace.lives.values():
+                is_open = life.is_reported and life.closed_ns is None
+                if is_open and not before(life) and id(life) not in waiting:
+                    self._schedule.spread(life, now_ns, after(life))
 
     def set_host(
         self, netns: int, addresses: frozenset[bytes], networks: Collection[Network] = ()
@@ -137,6 +135,10 @@ class Tracker:
         self._accepted += folded.accepted
         self._closed += folded.closed
         self._remember(folded.closed)
+
+    def shed(self, reason: SummaryReason | None) -> None:
+        """Tell everything in summaries from here on, for this reason; None: as configured."""
+        self._teller.shed(reason)
 
     def in_doubt(self) -> list[int]:
         """The namespaces to be dumped at this poll in any case: of some connections there nobody
@@ -245,21 +247,19 @@ class Tracker:
         self._is_first_poll = False
         if is_tick and not self._has_news():
             return
-        self._maker.begin(now_ns)
+        self._teller.begin(now_ns)
         self._pair_born()
         new, self._new = self._new, []
         closed = self._closed + self._patience.settle(self._heard, self._ended, is_last=is_last)
         self._closed, self._heard = [], []
         self._decide_directions(new)
         self._decide_directions(closed)
-        told: Counter[EventKind] = Counter()
         try:
             for report in self._reports(new, closed, now_ns, is_tick=is_tick, is_last=is_last):
-                if report is not None and self._is_told(report):
-                    told[report.kind] += 1
-                    if not isinstance(report.local.owner, Process):
-                        self._metrics.add(Metric.OWNERS_UNKNOWN, reason=report.local.owner)
+                if report is not None:
                     yield report
+            if not is_tick:
+                yield from self._teller.summaries(now_ns, is_last=is_last)
         finally:
             # Listeners last: they still explain the other connections that closed with them.
             for life in sorted(closed, key=lambda life: life.is_listener):
@@ -272,8 +272,9 @@ class Tracker:
                 self._namespaces.pop(netns, None)
             self._ended.clear()
             self._schedule.trim(self._count)
-            if told or not is_tick:
-                self._measure(told)
+            self._teller.measure()
+            if not is_tick or self._teller.told:
+                self._measure()
 
     def __len__(self) -> int:
         """Connections and listeners open now."""
@@ -326,20 +327,22 @@ class Tracker:
         *,
         is_tick: bool,
         is_last: bool,
-    ) -> Iterator[Report | None]:
+    ) -> Iterator[Step | None]:
         """None where one could not be made."""
         yield from self._first_reports(new, now_ns, is_last=is_last)
         if not is_tick:
             yield from self._due_reports(now_ns, is_last=is_last)
+        if is_last:
+            yield from self._last_counts()
         for life in closed:
-            yield self._attempt(self._maker.report, life, EventKind.CLOSED)
+            yield self._teller.tell(life, EventKind.CLOSED)
         failed, self._failed = self._failed, []
         for trace, nat in zip(failed, self._translations.of_failed(failed), strict=True):
-            yield self._attempt(self._maker.failed, trace, nat)
+            yield self._teller.tell_failed(trace, nat)
 
     def _first_reports(
         self, new: Iterable[Life], now_ns: int, *, is_last: bool
-    ) -> Iterator[Report | None]:
+    ) -> Iterator[Step | None]:
         for life in new:
             if life.closed_ns is not None:
                 continue  # one closed event says it all
@@ -352,12 +355,10 @@ class Tracker:
             life.is_reported = True
             if life.is_listener:
                 self._learn_relay(life, life.attribution)
-            self._schedule.add(life, now_ns)
-            yield self._attempt(
-                self._maker.report, life, EventKind.ONGOING if is_known else EventKind.OPENED
-            )
+            self._schedule.add(life, now_ns, self._teller.interval_ns(life))
+            yield self._teller.tell(life, EventKind.ONGOING if is_known else EventKind.OPENED)
 
-    def _due_reports(self, now_ns: int, *, is_last: bool) -> Iterator[Report | None]:
+    def _due_reports(self, now_ns: int, *, is_last: bool) -> Iterator[Step | None]:
         self._owners.begin(now_ns)
         for life in self._schedule.due(now_ns):
             if not self._is_owner_current(life) and not is_last:
@@ -367,16 +368,14 @@ class Tracker:
                 continue
             if life.direction is Direction.UNKNOWN:
                 self._decide_directions([life])
-            self._schedule.add_again(life, now_ns)
-            yield self._attempt(self._maker.report, life, EventKind.ONGOING)
+            self._schedule.add_again(life, now_ns, self._teller.interval_ns(life))
+            yield self._teller.tell(life, EventKind.ONGOING)
 
-    def _attempt(self, make: Callable[..., Report], *values: object) -> Report | None:
-        try:
-            return make(*values)
-        except Exception:  # one bad report must not cost the rest of the poll
-            self._metrics.add(Metric.REPORTS_FAILED)
-            log.exception("A report could not be made.")
-            return None
+    def _last_counts(self) -> Iterator[Step | None]:
+        """Of what is open and told in summaries: nobody will tell what it moved until the stop."""
+        for life in chain(*(namespace.lives.values() for namespace in self._namespaces.values())):
+            if life.account is not None and life.account.group and life.closed_ns is None:
+                yield self._teller.tell(life, EventKind.ONGOING)
 
     def _is_owner_current(self, life: Life) -> bool:
         """Bring the owner up to date; false if there is none yet, or it ended and another holds
@@ -434,6 +433,8 @@ class Tracker:
     def _remove(self, life: Life) -> None:
         self._namespaces[life.netns].remove(life)
         self._count -= 1
+        if life.account is not None:  # also where nobody was to hear of its end
+            life.account.leave()
         if life.is_listener:
             self._forget_relay(life)
             return
@@ -461,18 +462,10 @@ class Tracker:
         if life.attribution is not None and isinstance(life.attribution.owner, Process):
             self._relays.forget(life.attribution.owner.pid)
 
-    def _is_told(self, report: Report) -> bool:
-        owner = report.local.owner
-        if isinstance(owner, Process) and owner.pid == self._policy.own_pid:
-            return False
-        return self._policy.with_host or report.local.container is not None
-
-    def _measure(self, told: Mapping[EventKind, int]) -> None:
+    def _measure(self) -> None:
         listeners = sum(len(namespace.listeners) for namespace in self._namespaces.values())
         self._metrics.set(Metric.LISTENERS, listeners)
         self._metrics.set(Metric.COVERAGE, self.coverage.total().share)
         self._metrics.set(Metric.COVERAGE_LOWEST, self.coverage.lowest())
         self._metrics.set(Metric.COVERAGE_UNKNOWN, self.coverage.unknown)
         self._metrics.set(Metric.CONNECTIONS, self._count - listeners)
-        for kind, count in told.items():
-            self._metrics.add(Metric.REPORTS, count, kind=kind)

@@ -65,6 +65,11 @@ class PodLinks:
         self._ended_ns: dict[str, int] = {}
         self._stopping = threading.Event()
 
+    @property
+    def count(self) -> int:
+        """Containers whose pod is known."""
+        return len(self._containers)
+
     def by_id(self, container_id: str) -> Container | None:
         return self._engine.by_id(container_id) or self._containers.get(container_id)
 

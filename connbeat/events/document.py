@@ -12,6 +12,7 @@ import msgspec
 
 from connbeat.events.local_ips import LocalIps
 from connbeat.events.redact import redact_arguments, redact_environ
+from connbeat.events.summaries import moved_part, summary_part
 from connbeat.events.timestamps import TimestampFormatter
 from connbeat.model.addresses import format_ip, is_link_local
 from connbeat.model.community_id import community_id
@@ -19,8 +20,11 @@ from connbeat.model.connections import (
     ConnectionReport,
     EventKind,
     ListenerReport,
+    Party,
     RemoteParty,
     Report,
+    Step,
+    SummaryReport,
 )
 from connbeat.model.containers import Container, DockerHost
 from connbeat.model.processes import Owner, Process
@@ -82,6 +86,12 @@ class Documents(Protocol):
         """The document of a report of this poll."""
         ...
 
+    def describe(self, party: Party) -> Document:
+        """What a document of `schema: connbeat` says of a process, or why there is none, and its
+        container.
+        """  # noqa: D205  one thought
+        ...
+
 
 class DocumentBuilder:
     """`Documents` in connbeat's own schema."""
@@ -120,6 +130,8 @@ class DocumentBuilder:
 
     def timestamp_ns(self, report: Report) -> int:
         """Wall clock of what the event tells."""
+        if isinstance(report, SummaryReport):
+            return report.reported_ns + self._offset_ns
         kind = report.kind
         if kind is _ONGOING:
             return report.reported_ns + self._offset_ns
@@ -133,16 +145,24 @@ class DocumentBuilder:
             "type": "connbeat",
             "beat": self._beat_of(report),
         }
-        if isinstance(report, ListenerReport):
+        if isinstance(report, ConnectionReport):
+            self._add_connection(document, report)
+        elif isinstance(report, ListenerReport):
             self._add_listener(document, report)
         else:
-            self._add_connection(document, report)
+            self._add_summary(document, report)
         if container is not None:
             document["container"] = self._container(container)
             if _POD in container.labels:
                 document["kubernetes"] = _kubernetes(container.labels)
         if self._has_users:
             self._add_users(document)
+        return document
+
+    def describe(self, party: Party) -> Document:
+        document: Document = {"local_process": self._process(party.owner, 0)}
+        if party.container is not None:
+            document["container"] = self._container(party.container)
         return document
 
     def _beat_of(self, report: Report) -> Document:
@@ -174,6 +194,19 @@ class DocumentBuilder:
         if is_link_local(report.ip):
             listener["interface"] = report.interface
         document["listener"] = listener
+
+    def _add_summary(self, document: Document, report: SummaryReport) -> None:
+        if report.local_port is not None:
+            document["local_port"] = report.local_port
+        if report.remote_ip is not None:
+            document["remote_ip"] = format_ip(report.remote_ip)
+        if report.remote_port is not None:
+            document["remote_port"] = report.remote_port
+        document["local_process"] = self._process(report.local.owner, 0)
+        document["summary"] = summary_part(report, self._format_time)
+
+    def _format_time(self, time_ns: int) -> str:
+        return self._timestamps.format(time_ns + self._offset_ns)
 
     def _add_connection(self, document: Document, report: ConnectionReport) -> None:
         document["local_ip"] = format_ip(report.local_ip)
@@ -212,6 +245,8 @@ class DocumentBuilder:
             connection["bytes_received"] = counters.bytes_received
             connection["retransmits"] = counters.retransmits
             connection["rtt_ms"] = counters.rtt_us / 1000
+        if report.summarised is not None:
+            connection["summarised"] = moved_part(report.summarised)
         if report.failure:
             connection["failure"] = report.failure
         # A link-local address has 16 bytes: nothing to ask of the others.
@@ -221,7 +256,7 @@ class DocumentBuilder:
             connection["interface"] = report.interface
         return connection
 
-    def _add_times(self, target: Document, report: Report) -> None:
+    def _add_times(self, target: Document, report: Step) -> None:
         if report.opened_ns is not None:
             target["opened_at"] = self._timestamps.format(report.opened_ns + self._offset_ns)
         if report.closed_ns is not None:

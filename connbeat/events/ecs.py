@@ -19,7 +19,7 @@ from connbeat.events.ecs_parts import (
     orchestrator,
     process_part,
 )
-from connbeat.model.connections import ConnectionReport, ListenerReport, Report
+from connbeat.model.connections import ConnectionReport, ListenerReport, Party, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.ecs_fields import (
     DATA_STREAM_NAMESPACE,
@@ -174,6 +174,9 @@ class EcsDocumentBuilder:
 
     def timestamp_ns(self, report: Report) -> int:
         return self._builder.timestamp_ns(report)
+
+    def describe(self, party: Party) -> Document:
+        return self._builder.describe(party)
 
     def build(self, report: Report) -> Document:
         document = self._converter.convert(

@@ -30,8 +30,8 @@ With `schema: ecs` in the configuration every document has the names of
 for stands there, everything else keeps its own name below `{OWN}.`. This page is made from the
 catalogue in `connbeat/model/ecs_fields.py` by `make docs`. With `schema: ecs` in the
 configuration, `connbeat export schema` prints a JSON Schema of these documents and
-`connbeat export template` the index template. Processors, `when` and format strings see these
-names, too: `%{{[host.name]}}`, not `%{{[beat.name]}}`.
+`connbeat export template` the index template. Processors, `when` of outputs and format strings see
+these names, too: `%{{[host.name]}}`, not `%{{[beat.name]}}`.
 
 Who called is `source` and `client`, who was called is `destination` and `server`. Where nobody
 knows (`network.direction` is `unknown`), `source` is this end, and there is no `client` and no

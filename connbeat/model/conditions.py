@@ -40,6 +40,29 @@ def parse_condition(data: object) -> Condition:
     return condition
 
 
+def condition_fields(data: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """The fields that a condition asks for, each with its dotted place in the data.
+
+    Of what `parse_condition` would not take, some may be missing.
+    """
+    if isinstance(data, list | tuple):
+        for number, one in enumerate(data):
+            yield from condition_fields(one, _below(place, str(number)))
+    if not isinstance(data, Mapping):
+        return
+    for name, inside in data.items():
+        below = _below(place, str(name))
+        if name in ("and", "or", "not"):
+            yield from condition_fields(inside, below)
+        elif name == "has_fields":
+            names = inside if isinstance(inside, list | tuple) else (inside,)
+            yield from ((below, str(field)) for field in names)
+        else:
+            for field, _ in _leaves(inside):
+                plain = field.rpartition(".")[0] if name == "range" else field
+                yield _below(below, field), plain
+
+
 class _Compiler:
     """Goes through the data once and notes what is wrong; its result is then of no use."""
 

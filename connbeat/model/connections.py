@@ -66,13 +66,22 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     port: int
 
 
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """Payload and repeats: what counters say, or the difference of two of them."""
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    retransmits: int = 0
+
+
 class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
     """One event of one connection, whole: nothing else is needed to write its document.
 
     `id` is stable for the connection's life and unique between hosts and boots. `event_id` adds
     the kind and a number that never repeats. `opened_ns` is None where nobody saw it open: then
     the duration is unknown, too. `failure` is "" but for FAILED. `is_only` is true where a CLOSED
-    connection has no other event.
+    connection has no other event. `summarised` is what of `counters` summaries told before, None if
+    they told nothing.
     """
 
     id: str
@@ -97,6 +106,7 @@ class ConnectionReport(msgspec.Struct, frozen=True, gc=False):
     nat: Address | None = None
     failure: str = ""
     is_only: bool = False
+    summarised: Moved | None = None
 
 
 class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -122,4 +132,65 @@ class ListenerReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_only: bool = False
 
 
-Report = ConnectionReport | ListenerReport
+class SummaryReason(enum.StrEnum):
+    """Why connections are told in summaries; published as `summary.reason`.
+
+    `configured`: the user wants it. `cpu_budget`: the agent used more than it may.
+    `buffer_overrun`: the kernel had no room for what it told.
+    """
+
+    CONFIGURED = "configured"
+    CPU_BUDGET = "cpu_budget"
+    BUFFER_OVERRUN = "buffer_overrun"
+
+
+class Spread(msgspec.Struct, frozen=True, gc=False):
+    """Several values of one kind; `count` is at least 1."""
+
+    count: int
+    lowest: int
+    highest: int
+    total: int
+
+
+class SummaryReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What connections that have something in common did in one interval.
+
+    What they have in common are `local`, `netns`, `direction` and, so far as they are not None,
+    `local_port`, `remote_ip` and `remote_port`; `folded` names what was left out for want of room.
+    `local_ip` is the address of one of them. `open` is their number at the end, all other counts
+    are of this interval. `moved` is what they moved in it, `earlier` what those of them that were
+    there before the agent had moved until it came. Durations are nanoseconds, of those that
+    closed; round trip times microseconds.
+    """
+
+    id: str
+    began_ns: int
+    reported_ns: int
+    netns: int
+    reason: SummaryReason
+    local: Party
+    local_ip: bytes
+    direction: Direction
+    local_port: int | None
+    remote_ip: bytes | None
+    remote_port: int | None
+    folded: tuple[str, ...]
+    opened: int
+    closed: int
+    open: int
+    failures: tuple[tuple[str, int], ...]
+    moved: Moved
+    earlier: Moved
+    durations: Spread | None
+    rtts: Spread | None
+
+    @property
+    def event_id(self) -> str:
+        """It has this one event."""
+        return self.id
+
+
+#: One step of one life.
+Step = ConnectionReport | ListenerReport
+Report = Step | SummaryReport

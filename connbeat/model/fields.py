@@ -39,6 +39,8 @@ class Field(msgspec.Struct, frozen=True):
 
 _K, _I, _N, _D = FieldType.KEYWORD, FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE
 _OLD = "5.6"
+#: Why a connect may fail.
+FAILURES = ("refused", "timeout", "reset", "unreachable", "cancelled", "no_local_port", "unknown")
 _KINDS = ("opened", "ongoing", "closed", "failed")
 
 FIELDS: tuple[Field, ...] = (
@@ -81,8 +83,9 @@ FIELDS: tuple[Field, ...] = (
         origin=_OLD,
     ),
     Field(
-        "local_port", _I, "This end's port, or the listener's.", "45678", origin=_OLD,
-        is_required=True,
+        "local_port", _I,
+        "This end's port, or the listener's. In every event but summaries of outbound connections.",
+        "45678", origin=_OLD,
     ),
     Field("remote_ip", FieldType.IP, "The other end's address.", "172.18.0.2", origin=_OLD),
     Field("remote_port", _I, "The other end's port.", "80", origin=_OLD),
@@ -122,9 +125,9 @@ FIELDS: tuple[Field, ...] = (
         _K,
         "Why there is no process: it `exited`, it may not be looked into (`not_permitted`), no "
         "process holds the socket (`not_found`), or the kernel no longer says which socket it is "
-        "(`no_inode`).",
+        "(`no_inode`). Or a summary is of several (`summarised`).",
         "exited",
-        ("exited", "not_permitted", "not_found", "no_inode"),
+        ("exited", "not_permitted", "not_found", "no_inode", "summarised"),
     ),
     Field("container.id", _K, "The whole id. No `container` at all for a process of the host.",
           "0ca2...", origin=_OLD),
@@ -182,8 +185,7 @@ FIELDS: tuple[Field, ...] = (
          "closing", "closed", "time_wait", "close", "new_syn_recv", "bound_inactive", "listen"),
     ),
     Field("connection.failure", _K, "Why it failed, in a `failed` event.", "refused",
-          ("refused", "timeout", "reset", "unreachable", "cancelled", "no_local_port",
-           "unknown")),
+          FAILURES),
     Field("connection.opened_at", _D,
           "When it was opened, or first seen by a poll; absent if it was there before the agent.",
           "2026-11-23T10:00:02.120Z"),
@@ -193,6 +195,11 @@ FIELDS: tuple[Field, ...] = (
     Field("connection.bytes_sent", _I, "Payload sent, without repeats.", "74"),
     Field("connection.bytes_received", _I, "Payload received.", "1270"),
     Field("connection.retransmits", _I, "Segments sent again.", "0"),
+    Field("connection.summarised.bytes_sent", _I,
+          "What of `bytes_sent` summaries have told already. Only where one did: see "
+          "[volume](volume.md).", "0"),
+    Field("connection.summarised.bytes_received", _I, "The same of `bytes_received`.", "0"),
+    Field("connection.summarised.retransmits", _I, "The same of `retransmits`.", "0"),
     Field("connection.rtt_ms", _N, "Smoothed round trip time.", "0.05"),
     Field(
         "connection.netns",
@@ -210,6 +217,54 @@ FIELDS: tuple[Field, ...] = (
     Field("listener.closed_at", _D, "As `connection.closed_at`.", "2026-11-23T10:05:02.120Z"),
     Field("listener.netns", _I, "As `connection.netns`.", "4026532184"),
     Field("listener.interface", _I, "The interface of a link-local address.", "2"),
+    Field(
+        "summary.id", _K, "Of this event alone. An event with `summary` is of all connections with "
+        "the same process, container and direction, and the addresses and ports it has.",
+        "5b1c2f0a9d3e4f60-s2fe0a-1",
+    ),
+    Field(
+        "summary.reason", _K,
+        "Why there is no event for each: that is `configured`, the agent used more than its "
+        "`cpu_budget`, or the kernel had no room for what it told (`buffer_overrun`).",
+        "configured", ("configured", "cpu_budget", "buffer_overrun"),
+    ),
+    Field("summary.started_at", _D, "The beginning of the interval.", "2026-11-23T10:00:00.000Z"),
+    Field("summary.ended_at", _D, "Its end, which is `@timestamp`.", "2026-11-23T10:00:30.000Z"),
+    Field("summary.direction", _K, "As `connection.direction`.", "outbound",
+          ("inbound", "outbound", "unknown")),
+    Field("summary.netns", _I, "As `connection.netns`.", "4026532184"),
+    Field("summary.opened", _I,
+          "Connections that opened, unless an event of their own told it.", "120"),
+    Field("summary.closed", _I, "Connections that closed.", "118"),
+    Field("summary.open", _I, "Connections that are open at the end.", "7"),
+    Field("summary.failed", _I, "Connections that failed to open.", "2"),
+    *(
+        Field(f"summary.failures.{failure}", _I, f"Of these, how many with `{failure}`.", "2")
+        for failure in FAILURES
+    ),
+    Field("summary.bytes_sent", _I, "Payload sent in the interval, of all of them.", "8880"),
+    Field("summary.bytes_received", _I, "Payload received.", "152400"),
+    Field("summary.retransmits", _I, "Segments sent again.", "0"),
+    Field("summary.earlier.bytes_sent", _I,
+          "What connections that were there before the agent had sent when it came; not in "
+          "`summary.bytes_sent`.", "1000000"),
+    Field("summary.earlier.bytes_received", _I, "The same, received.", "0"),
+    Field("summary.earlier.retransmits", _I, "The same, segments sent again.", "0"),
+    Field("summary.duration_ms.count", _I,
+          "Connections that closed and of which it is known how long they were open.", "118"),
+    Field("summary.duration_ms.min", _N, "The shortest.", "0.8"),
+    Field("summary.duration_ms.max", _N, "The longest.", "25.1"),
+    Field("summary.duration_ms.sum", _N, "All of them together.", "402.4"),
+    Field("summary.rtt_ms.count", _I, "Readings of the smoothed round trip time.", "125"),
+    Field("summary.rtt_ms.min", _N, "The least.", "0.02"),
+    Field("summary.rtt_ms.max", _N, "The greatest.", "0.3"),
+    Field("summary.rtt_ms.sum", _N, "Their sum.", "6.2"),
+    Field(
+        "summary.folded", FieldType.STRINGS,
+        "What connections in it need not have in common, because there were too many summaries: "
+        "`remote_port`, `remote_ip`, `local_port`, `local_process`, `container`.",
+        '["remote_port"]',
+    ),
     Field("remote_process.binary", _K, "The other end's program, if it runs on this host.",
           "nginx"),
     Field("remote_process.pid", _I, "Its process id.", "4242"),

@@ -6,12 +6,16 @@ import msgspec
 
 
 class UnknownReason(enum.StrEnum):
-    """Why a socket has no process; published as `local_process.unknown_reason`."""
+    """Why a socket has no process; published as `local_process.unknown_reason`.
+
+    `summarised`: a summary that is of several processes.
+    """
 
     EXITED = "exited"
     NOT_PERMITTED = "not_permitted"
     NOT_FOUND = "not_found"
     NO_INODE = "no_inode"
+    SUMMARISED = "summarised"
 
 
 class ContainerRef(msgspec.Struct, frozen=True, gc=False):

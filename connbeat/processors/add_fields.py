@@ -1,10 +1,10 @@
 """add_fields: fields of the user's own, the same in every event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connbeat.model.documents import Document, split_name
-from connbeat.processors.fields import merged
+from connbeat.processors.fields import TIME, merged
 from connbeat.processors.protocol import Processor, ProcessorConfig, Services
 
 
@@ -13,6 +13,10 @@ class AddFieldsConfig(ProcessorConfig, frozen=True, kw_only=True):
 
     target: str = "fields"
     fields: Mapping[str, Any] = {}
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.target and TIME in self.fields:
+            yield "fields", f"found {TIME}, but the time of an event is not to be changed"
 
 
 def build(config: AddFieldsConfig, _services: Services) -> Processor:

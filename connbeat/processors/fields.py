@@ -13,8 +13,9 @@ from connbeat.processors.protocol import ProcessorFailed
 Setter = Callable[[Document, Any], Document]
 Remover = Callable[[Document], Document]
 
+TIME = "@timestamp"
 #: What every event keeps, whatever somebody drops.
-KEPT = ("@timestamp", "type")
+KEPT = (TIME, "type")
 
 
 def field_setter(name: str) -> Setter:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from connbeat.model.documents import Document, field_getter
-from connbeat.processors.fields import field_setter
+from connbeat.processors.fields import TIME, field_setter
 from connbeat.processors.moves import in_order
 from connbeat.processors.protocol import Processor, ProcessorConfig, ProcessorFailed, Services
 
@@ -18,6 +18,8 @@ class TruncateFieldsConfig(ProcessorConfig, frozen=True, kw_only=True):
     ignore_missing: bool = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
+        if TIME in self.fields:
+            yield "fields", f"found {TIME}, but the time of an event is not to be changed"
         if self.max_bytes and self.max_characters:
             yield "max_bytes", "found beside max_characters, expected only one of the two"
         elif not self.max_bytes and not self.max_characters:

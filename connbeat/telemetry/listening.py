@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 _UNIX = "unix://"
+_EXPECTED = "a host name, an address, or unix:///path"
 #: Who may connect: the owner. What the endpoint says is for nobody else by default.
 _SOCKET_MODE = 0o600
 _BACKLOG = 64
@@ -40,7 +41,11 @@ def parse_address(host: str, port: int) -> ListenAddress:
         return ListenAddress("", 0, path)
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not bare or "/" in bare or any(c.isspace() or not c.isprintable() for c in bare):
-        raise ValueError("a host name, an address, or unix:///path")
+        raise ValueError(_EXPECTED)
+    try:
+        bare.encode("idna")
+    except UnicodeError as error:  # an empty part, or one that is too long: no resolver is asked
+        raise ValueError(_EXPECTED) from error
     return ListenAddress(bare, port)
 
 

@@ -1,7 +1,7 @@
 """The agent's own log: where it goes, what of it, and how a repeated line stays rare.
 
-`log_lines` says how a line looks, `log_queue` keeps writers from waiting, `log_targets` has what
-may fail.
+`log_lines` says how a line looks, `log_queue` keeps writers from waiting, `log_targets` and
+`log_handlers` have what may fail.
 """
 
 import logging
@@ -12,9 +12,11 @@ import msgspec
 from connbeat.clock import Clock
 from connbeat.telemetry.log_lines import JsonFormatter, LineFormatter, SyslogFormatter
 from connbeat.telemetry.log_queue import LogQueue
-from connbeat.telemetry.log_targets import Fallback, LogFile, LogFiles, Stderr, Syslog
+from connbeat.telemetry.log_targets import Fallback, LogFiles, Stderr
 
 _NAME = "connbeat"
+
+_log = logging.getLogger(__name__)
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,19 @@ def set_up(settings: LogSettings) -> None:
         logging.getLogger(name).setLevel(level)
 
 
+def tell_of_broken_threads() -> None:
+    """From here on a thread that an exception ends says so in the log, not on stderr alone."""
+    threading.excepthook = _tell_of_thread
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or ended.exc_type is SystemExit:
+        return
+    name = "unknown" if ended.thread is None else ended.thread.name
+    error = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+    _log.error("A thread has broken and is gone. thread=%s", name, exc_info=error)
+
+
 def take_down() -> None:
     """Write what waits, and send nothing anywhere any more."""
     _remove(_ours())
@@ -70,9 +85,13 @@ def _targets(settings: LogSettings) -> list[logging.Handler]:
     fallback = Fallback(stderr, has_all=settings.to_stderr)
     targets: list[logging.Handler] = [stderr] if settings.to_stderr else []
     if settings.files is not None:
+        from connbeat.telemetry.log_handlers import LogFile  # noqa: PLC0415  loaded on use
+
         targets.append(LogFile(settings.files, fallback))
         targets[-1].setFormatter(line)
     if settings.to_syslog:
+        from connbeat.telemetry.log_handlers import Syslog  # noqa: PLC0415  loaded on use
+
         targets.append(Syslog(fallback))
         targets[-1].setFormatter(line if settings.is_json else SyslogFormatter())
     return targets

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import logging.handlers
 import queue
 import threading
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ CAPACITY = 2048
 _PATIENCE_SECONDS = 2.0
 
 
-class LogQueue(logging.handlers.QueueHandler):
+class LogQueue(logging.Handler):
     """Hands lines to `targets` in a thread of its own. What finds no room is counted and told of.
 
     `emit` never blocks, whatever the targets do; `flush` and `close` wait for at most two seconds.
@@ -22,25 +21,31 @@ class LogQueue(logging.handlers.QueueHandler):
 
     def __init__(self, targets: Sequence[logging.Handler], capacity: int = CAPACITY) -> None:
         self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(capacity)
-        super().__init__(self._lines)
+        super().__init__()
         self._targets = tuple(targets)
         self._lost = 0
         self._lost_lock = threading.Lock()
         self._is_closed = False
-        self.setFormatter(LineFormatter())
+        self._formatter = LineFormatter()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._enqueue(self.prepare(record))
+        except Exception:  # noqa: BLE001  a message that does not fit its arguments: logging's own way
+            self.handleError(record)
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """The text as it is now, without what it was made from: that may change, or be large."""
         text = record.getMessage()
-        trace = traceback_of(record, self.formatter or LineFormatter())
+        trace = traceback_of(record, self._formatter)
         record = copy.copy(record)
         record.msg, record.args = text, None
         record.exc_info, record.exc_text = None, trace or None
         return record
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def _enqueue(self, record: logging.LogRecord) -> None:
         try:
             self._lines.put_nowait(record)
         except queue.Full:

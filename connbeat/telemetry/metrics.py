@@ -143,6 +143,31 @@ class Metric(enum.Enum):
         "Namespaces that vanished between two readings of their counters.",
     )
     REPORTS = _counter("connbeat_reports_total", "Events reported, by kind.", "kind")
+    SHEDDING = _gauge(
+        "connbeat_shedding", "1 while connbeat.cpu_budget makes everything be told in summaries."
+    )
+    SHEDDING_SECONDS = _counter("connbeat_shedding_seconds_total", "Seconds of that so far.")
+    SHEDDING_CHANGES = _counter(
+        "connbeat_shedding_changes_total",
+        "Changes of that, by what they were to: cpu_budget (more CPU was used), buffer_overrun (the"
+        " kernel had no room for what it told), calm. Often, the budget is too small.",
+        "to",
+    )
+    SUMMARISED = _counter(
+        "connbeat_summarised_total",
+        "Events that were not sent but counted in summaries, by kind.",
+        "kind",
+    )
+    SUMMARY_GROUPS = _gauge(
+        "connbeat_summarised_groups",
+        "Groups of connections that go on from one summary to the next.",
+    )
+    SUMMARY_FOLDED = _counter(
+        "connbeat_summarised_folded_total",
+        "Of them, how many are in a summary that leaves out something for want of room, by what it"
+        " left out last; raise connbeat.summarise.max_keys.",
+        "without",
+    )
     REPORTS_FAILED = _counter(
         "connbeat_reports_failed_total",
         "Reports lost to an error of our own; the log has the traceback. Please report it.",

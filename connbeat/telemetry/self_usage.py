@@ -33,6 +33,16 @@ class SelfUsage:
         self._process = psutil.Process()
         self.last = Usage()
 
+    def cpu_seconds(self) -> float | None:
+        """User and system time so far; None if it cannot be read."""
+        try:
+            cpu, helper = self._process.cpu_times(), self._helper_figures()
+        except (psutil.Error, OSError):
+            return None
+        ended = cpu.children_user + cpu.children_system
+        helpers = helper.user_seconds + helper.system_seconds
+        return float(cpu.user + cpu.system + ended + helpers)
+
     def update(self) -> None:
         """Never raises; a figure that cannot be read keeps its last value."""
         try:

@@ -100,3 +100,11 @@ def test_every_mounted_file_is_there(stack: Path) -> None:
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
             assert not source.startswith("./") or (stack.parent / source).exists(), volume
+
+
+@by_name
+def test_only_the_agent_is_asked_for_the_health_of_an_agent(stack: Path) -> None:
+    for name, service in services(stack).items():
+        if service["image"] == "connbeat:latest" and name != "connbeat":
+            # Compose 1 tells the same in its own words.
+            assert service["healthcheck"] in ({"disable": True}, {"test": ["NONE"]})

@@ -17,6 +17,7 @@ import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of 
 import pytest
 import yaml
 
+import connbeat
 from connbeat.config.load import Sources, load
 from tests.servers.go_program import ROOT, build
 
@@ -154,6 +155,15 @@ def test_the_chart_by_default_makes_what_the_base_makes() -> None:
     assert theirs == ours
     update = [of_kind(made, "DaemonSet")["spec"]["updateStrategy"] for made in (base(), chart())]
     assert update[0] == update[1]
+
+
+def test_the_chart_has_the_version_of_the_agent() -> None:
+    """`scripts/docs` writes both."""
+    described = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert described["appVersion"] == connbeat.__version__
+    semantic = re.fullmatch(r"(\d+\.\d+\.\d+)(?:-(\w+))?", described["version"])
+    assert semantic is not None
+    assert "".join(filter(None, semantic.groups())) == connbeat.__version__.replace(".dev", "dev")
 
 
 @pytest.mark.parametrize("documents", [base, chart], ids=["base", "chart"])

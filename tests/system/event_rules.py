@@ -32,6 +32,9 @@ def check_events(events: Sequence[dict[str, Any]], *, fields_under_root: bool = 
                 _check_schema(event)
     lives: dict[str, list[dict[str, Any]]] = {}
     for event in events:
+        if "summary" in event:
+            _check_summary(event)
+            continue
         _check_parts(event)
         lives.setdefault(_about(event)["id"], []).append(event)
     for life in lives.values():
@@ -93,6 +96,18 @@ def _check_parts(event: dict[str, Any]) -> None:
     assert not ({"pid", "unknown_reason"} <= process.keys()), event
 
 
+def _check_summary(event: dict[str, Any]) -> None:
+    summary = event["summary"]
+    for name in ("connection", "listener", "local_ip", "network"):
+        assert name not in event, (name, event)
+    for value in (event["@timestamp"], summary["started_at"], summary["ended_at"]):
+        assert _TIME.fullmatch(value), event
+    assert summary["started_at"] < summary["ended_at"] == event["@timestamp"], event
+    assert summary["failed"] == sum(summary.get("failures", {}).values()), event
+    counts = ("opened", "closed", "open", "failed", "bytes_sent", "bytes_received", "retransmits")
+    assert any(summary[name] for name in counts) or "earlier" in summary, event
+
+
 def _check_life(life: Sequence[dict[str, Any]]) -> None:
     word = "".join(_LETTERS[_about(event)["event"]] for event in life)
     assert _LIFE.fullmatch(word), life
@@ -100,7 +115,7 @@ def _check_life(life: Sequence[dict[str, Any]]) -> None:
     assert len({"opened_at" in _about(event) for event in life}) == 1, life
     if word.startswith("o"):
         assert "opened_at" in _about(life[0]), life
-    elif word.startswith("g"):
+    elif word.startswith("g") and "summarised" not in _about(life[0]):
         assert "opened_at" not in _about(life[0]), life
     stamps = [event["@timestamp"] for event in life]
     assert stamps == sorted(stamps), life

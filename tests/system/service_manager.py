@@ -52,6 +52,7 @@ class ServiceManager:
             path.mkdir(parents=True)
         # Where the unit sees it, which has a /tmp of its own: that it is ready is said there.
         self._runtime = tempfile.TemporaryDirectory(prefix="connbeat-test-", dir="/run")
+        self.runtime = self._runtime.name
         self._environ = {
             **{name: os.environ[name] for name in ("TERM",) if name in os.environ},
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

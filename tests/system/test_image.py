@@ -223,7 +223,9 @@ def test_it_lists_its_parts(image: str) -> None:
 def test_nothing_of_the_machine_that_built_it_is_in_a_layer(image: str, tmp_path: Path) -> None:
     archive = tmp_path / "image.tar"
     call("docker", "save", "--output", str(archive), image)
-    needles = {needle.encode() for needle in {str(ROOT), PLANTED_SECRET, *_of_this_machine()}}
+    # Not the root itself: it may be as short as /src, which stands in many a file.
+    folders = {f"{ROOT}/{name}" for name in ("connbeat", "docker", "dist", "scripts", ".")}
+    needles = {needle.encode() for needle in {*folders, PLANTED_SECRET, *_of_this_machine()}}
     found = [
         (name, needle)
         for name, content in _files(archive)

@@ -1,6 +1,8 @@
 """`make package`: the same bytes twice, and what installing, upgrading and removing them does."""
 
+import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -13,6 +15,7 @@ import pytest
 import connbeat
 from tests.system.harness import call
 from tests.system.packages import (
+    ROOT,
     DebianRoot,
     PackagedAgent,
     Packages,
@@ -28,6 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 #: What the packages may leave behind: what somebody wrote, and the agent kept.
 KEPT = {"etc/connbeat", "etc/connbeat/connbeat.yml", "var/lib/connbeat", "var/lib/connbeat/spool"}
 KEPT |= {"var/lib/connbeat/spool/events"}
+#: Which every system of rpm has, and the Debian of these tests has not.
+OF_FILESYSTEM = {"usr/share/man/man1", "usr/share/bash-completion/completions"}
 
 #: Every module of connbeat and every client library, as the launcher would load them.
 IMPORT_ALL = """
@@ -230,7 +235,7 @@ def test_the_rpm_installs_upgrades_and_goes_and_keeps_what_is_not_its_own(
     assert root.call("connbeat", "version")
     call(*rpm, "--erase", "connbeat")
     left = {path.replace(".rpmsave", "") for path in root.files() - before}
-    assert left == KEPT
+    assert left - OF_FILESYSTEM == KEPT
 
 
 def test_the_rpm_runs_where_it_is_unpacked(packages: Packages, tmp_path: Path) -> None:
@@ -273,3 +278,47 @@ def test_the_archive_has_one_folder_and_nobodys_name(packages: Packages) -> None
         packages.archive.name.removesuffix(".tar.gz")
     }
     assert {(it.uid, it.gid, it.uname) for it in members} == {(0, 0, "")}
+
+
+# A release
+
+
+def test_what_is_no_release_is_refused_with_every_reason(tmp_path: Path) -> None:
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@localhost")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/release", tmp_path / "scripts")
+    (tmp_path / "connbeat").mkdir()
+    version = tmp_path / "connbeat/__init__.py"
+    version.write_text('__version__ = "1.2.0.dev0"\n')
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("## [1.2.0]\n\n* Not dated.\n\n## [1.1.0] - 2026-01-01\n\n* Older.\n")
+    call(*git, "init", "--quiet")
+    assert release_faults(tmp_path) == [
+        "There are changes that are not committed.",
+        "1.2.0.dev0 is no version of a release: set __version__ in connbeat/__init__.py.",
+        'CHANGELOG.md has no section "## [1.2.0.dev0] - YYYY-MM-DD" with what changed.',
+    ]
+    version.write_text('__version__ = "1.2.0"\n')
+    call(*git, "add", ".")
+    call(*git, "commit", "--quiet", "--message", "1.2.0")
+    assert release_faults(tmp_path) == [
+        'CHANGELOG.md has no section "## [1.2.0] - YYYY-MM-DD" with what changed.'
+    ]
+    changelog.write_text(changelog.read_text().replace("## [1.2.0]", "## [1.2.0] - 2026-02-01"))
+    call(*git, "tag", "v1.2.0")
+    call(*git, "commit", "--quiet", "--all", "--message", "dated")
+    assert release_faults(tmp_path) == ["v1.2.0 is another commit already."]
+
+
+def release_faults(folder: Path) -> list[str]:
+    """What `scripts/release` has against a checkout; nothing is built."""
+    (folder / ".git/info/exclude").write_text(".venv\n__pycache__\n")
+    with contextlib.suppress(FileExistsError):
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+    command = ["scripts/release", "--tested"]
+    environ = {**os.environ, "PYTHONPATH": ""}
+    result = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    return [line.removeprefix("release: ") for line in result.stderr.splitlines()]

@@ -5,6 +5,7 @@ import re
 from connbeat.config.kinds import Mismatch, Text, TextList
 from connbeat.config.tree import Node, list_items
 from connbeat.processors.drop_fields import pattern_of
+from connbeat.processors.fields import KEPT, TIME
 from connbeat.processors.rate_limit import Rate
 
 _METADATA = "@metadata"
@@ -33,9 +34,7 @@ class Target(Text):
         text = super().parse(node)
         if not text and self._or_top:
             return text
-        if text == "@timestamp":
-            raise Mismatch("another field: the time of an event is not to be changed")
-        return checked_name(text)
+        return checked_target(text)
 
     def show(self, value: object) -> str:
         return '""' if value == "" else str(value)
@@ -46,7 +45,7 @@ class Source(FieldName):
 
     def parse(self, node: Node) -> str:
         name = super().parse(node)
-        if name in ("@timestamp", "type"):
+        if name in KEPT:
             raise Mismatch("another field: every event keeps @timestamp and type")
         return name
 
@@ -136,3 +135,10 @@ def checked_name(text: str) -> str:
     if not all(text.split(".")):
         raise Mismatch("the name of a field such as local_process.cmdline")
     return text
+
+
+def checked_target(text: str) -> str:
+    """Raises Mismatch if nothing may be written there."""
+    if text == TIME:
+        raise Mismatch("another field: the time of an event is not to be changed")
+    return checked_name(text)

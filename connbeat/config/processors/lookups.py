@@ -4,7 +4,7 @@ from connbeat.config.kinds import Boolean, Choice, Duration, Integer, Mismatch, 
 from connbeat.config.option import Option
 from connbeat.config.output_kinds import TextMap
 from connbeat.config.processors.declared import Declared, declared
-from connbeat.config.processors.kinds import CheckedList, checked_name
+from connbeat.config.processors.kinds import CheckedList, checked_target
 from connbeat.config.tree import Node
 from connbeat.processors.cloud.processor import CloudMetadataConfig
 from connbeat.processors.cloud.providers import ALIASES
@@ -24,7 +24,7 @@ class FieldMap(TextMap):
     def parse(self, node: Node) -> dict[str, str]:
         pairs = dict(super().parse(node))
         for name in pairs.values():
-            checked_name(name)
+            checked_target(name)
         if not pairs:
             raise Mismatch("at least one field: remote_ip: remote_domain")
         return pairs

@@ -24,6 +24,7 @@ class CloudProbe:
         self._clock = clock
         self._providers = chosen(config.providers)
         self._answered = threading.Event()
+        self._is_closed = False
         self._lock = threading.Lock()  # guards the three below
         self._asked = 0
         self._answers: dict[str, Mapping[str, Any]] = {}
@@ -37,6 +38,7 @@ class CloudProbe:
         threading.Thread(target=self._run, name="cloud-metadata", daemon=True).start()
 
     def close(self) -> None:
+        self._is_closed = True
         self._answered.set()
 
     def _run(self) -> None:
@@ -44,6 +46,8 @@ class CloudProbe:
             name = f"cloud-{provider.name}"
             threading.Thread(target=self._ask, args=(provider,), name=name, daemon=True).start()
         self._clock.wait(self._answered, self._config.timeout_seconds)
+        if self._is_closed:
+            return
         with self._lock:
             found = next((p.name for p in self._providers if p.name in self._answers), "")
         if not found:

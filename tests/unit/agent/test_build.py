@@ -41,7 +41,7 @@ def test_the_ladder_is_as_high_as_the_new_switch_says_and_then_the_old_one(
     capture: Capture, tcp_diag: bool | None, highest: Rung
 ) -> None:
     config = ConnbeatConfig(capture=capture, enable_tcp_diag=tcp_diag)
-    assert capture_policy(config, {}).highest is highest
+    assert capture_policy(Settings(connbeat=config), {}).highest is highest
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_for_a_look_the_kernel_is_asked_about_translations_and_not_to_tell_what_
 
 def test_tables_can_be_read_from_files_instead() -> None:
     environ = {"PROC_NET_TCP": "/host/tcp", "PROC_NET_TCP6": ""}
-    assert capture_policy(ConnbeatConfig(), environ).table_files == (Path("/host/tcp"), None)
-    assert capture_policy(ConnbeatConfig(), {}).table_files == (None, None)
+    assert capture_policy(Settings(), environ).table_files == (Path("/host/tcp"), None)
+    assert capture_policy(Settings(), {}).table_files == (None, None)
 
 
 def document(settings: Settings) -> dict[str, object]:

@@ -304,6 +304,17 @@ def test_a_new_output_that_can_never_work_leaves_the_old_one(
     )
 
 
+def test_a_new_output_with_a_mistake_in_it_leaves_the_old_one_and_is_tried_again() -> None:
+    bench, new = Bench(FakeOutput()), FakeOutput()
+    new.trouble = ValueError("bug")
+    bench.worker.exchange(DeliveryPolicy(), new)
+    bench.queue.put(events(2))
+    assert bench.finish().delivered == 2
+    assert ids(bench.output.taken) == ["e0", "e1"]
+    assert new.calls == ["open", "close"]
+    assert bench.worker.has_refused
+
+
 def test_a_new_output_that_may_work_later_takes_over() -> None:
     bench, new = Bench(FakeOutput()), FakeOutput()
     new.trouble = Transient("down")
@@ -481,3 +492,21 @@ def test_what_is_refused_or_spent_is_a_dead_letter(caplog: pytest.LogCaptureFixt
     assert kept.is_closed
     assert "dead letters" in caplog.text
     assert "are lost" not in caplog.text
+
+
+def test_a_mistake_after_the_sending_costs_no_event_and_keeps_none_in_the_queue() -> None:
+    class Breaks(Kept):
+        def keep(self, drops: tuple[Drop, ...]) -> bool:
+            if not self.drops:
+                self.drops += drops
+                raise ValueError("bug")
+            return super().keep(drops)
+
+    policy = DeliveryPolicy(dead_letters=Breaks())  # type: ignore[arg-type]  # a fake
+    bench = Bench(
+        FakeOutput(lambda batch: Outcome(dropped=(Drop(batch.events[0], "refused", "400"),))),
+        policy,
+    )
+    bench.queue.put(events(2))
+    assert bench.finish() == DeliveryCounts(delivered=2, retried=0, dropped=0)
+    assert bench.output.sent == [["e0", "e1"]] * 2

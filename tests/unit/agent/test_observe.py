@@ -11,12 +11,22 @@ from connbeat.agent.lookups import Lookups
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
 from connbeat.agent.processing import Processing
 from connbeat.capture.reader import Poll
+from connbeat.connections.plans import PlanPolicy
+from connbeat.connections.summaries import Summaries
+from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
 from connbeat.events.document import DocumentBuilder, DocumentPolicy
 from connbeat.model.addresses import format_ip
 from connbeat.model.batches import Event
-from connbeat.model.connections import Address, Direction, EventKind, Report
+from connbeat.model.connections import (
+    Address,
+    Direction,
+    EventKind,
+    Report,
+    SummaryReason,
+    SummaryReport,
+)
 from connbeat.model.containers import DockerHost
 from connbeat.model.processes import Attribution, Process, Wanted
 from connbeat.model.sockets import Socket, SocketSnapshot
@@ -36,6 +46,7 @@ from tests.builders import (
     snapshot,
 )
 from tests.deliveries import FakeClock
+from tests.unit.connections.stories import steps
 from tests.unit.processors.trying import FakeAccounts, FakeServices, steps_of
 
 # Events
@@ -309,6 +320,20 @@ def test_events_are_handed_on_in_parts() -> None:
     assert [len(part) for part in stage.intake.taken] == [1000, 1000, 500]
 
 
+def test_what_was_made_before_a_poll_failed_is_handed_on() -> None:
+    """Who reported it has forgotten it: the next poll does not make up for that."""
+
+    class Breaks(list[Report]):
+        def __iter__(self) -> Iterator[Report]:
+            yield from (report(number) for number in range(1001))
+            raise ValueError("bug")
+
+    stage = Stage(Breaks(), [report(2000)])
+    stage.run(waits=1)
+    assert [len(part) for part in stage.intake.taken] == [1000, 1, 1]
+    assert stage.metrics.get(Metric.POLLS_FAILED) == 1
+
+
 def test_stop_returns_at_once_and_wakes_the_thread() -> None:
     stage = Stage()
     stopped = threading.Event()
@@ -330,9 +355,11 @@ HOST = Target(HOST_NETNS, (1,), "", is_host=True)
 class World:
     """What the stages of a poll see: namespaces, snapshots, owners. It is all of them at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, volume: Volume | None = None) -> None:
         self.clock = FakeClock()
         self.metrics = Metrics()
+        self.reason: SummaryReason | None = None
+        self.steps: list[tuple[int, bool]] = []
         self.tables: list[SocketSnapshot] = []
         self.gone: tuple[int, ...] = ()
         self.asked: list[int] = []
@@ -343,12 +370,19 @@ class World:
         self.was_last = False
         policy = TrackerPolicy(
             id_prefix="h",
-            aggregation_ns=30 * SECOND,
+            plan=PlanPolicy(interval_ns=30 * SECOND),
             max_connections=10,
             own_pid=0,
             with_host=True,
         )
-        self.tracker = Tracker(policy, FakeContainers(), self, self.metrics, translator=self)
+        self.tracker = Tracker(
+            policy,
+            FakeContainers(),
+            self,
+            self.metrics,
+            translator=self,
+            volume=volume,
+        )
         me = cast(Any, self)
         self.observer = Observer(
             namespaces=me,
@@ -361,7 +395,12 @@ class World:
             tracker=self.tracker,
             clock=self.clock,
             metrics=self.metrics,
+            shedding=me,
         )
+
+    def step(self, now_ns: int, *, is_overrun: bool) -> SummaryReason | None:
+        self.steps.append((now_ns, is_overrun))
+        return self.reason
 
     def read(self) -> Namespaces:
         return Namespaces({HOST_NETNS: HOST}, ())
@@ -405,7 +444,7 @@ class World:
 
     def kinds(self) -> list[str]:
         self.clock.advance(2)
-        return [str(report.kind) for report in self.observer.poll()]
+        return [str(report.kind) for report in steps(self.observer.poll())]
 
 
 @pytest.fixture
@@ -494,7 +533,7 @@ def test_what_the_kernel_told_to_be_open_is_looked_up_and_told_of_once() -> None
     assert world.asked == [], "the trace knows the process"
     trace.closed_ns = world.clock.monotonic
     world.told = [Tick(closes=[Close(HOST_NETNS, CALL, trace.closed_ns, trace)])]
-    turns = [[str(report.kind) for report in world.observer.tick()] for _ in range(3)]
+    turns = [[str(report.kind) for report in steps(world.observer.tick())] for _ in range(3)]
     assert turns == [[], ["closed"], []], "it waits a turn for its other end"
     assert world.kinds() == []
 
@@ -539,3 +578,19 @@ def test_every_turn_that_comes_to_its_end_is_a_heartbeat_and_one_that_fails_is_n
     assert stage.metrics.get(Metric.POLLS_FAILED) == 1
     assert heartbeat.count == 2 + 1 + 1 + 1, "a chunk and its poll, a tick, the last poll, the rest"
     assert heartbeat.last_ns == stage.clock.monotonic
+
+
+def test_at_every_turn_it_is_asked_whether_to_shed_and_then_nothing_is_told_singly() -> None:
+    world = World(volume=Volume(summaries=Summaries("h", 100, Metrics())))
+    world.kinds()
+    world.told = [Tick(is_lossy=True)]
+    list(world.observer.tick())
+    assert [is_overrun for _, is_overrun in world.steps] == [False, True]
+    world.reason = SummaryReason.BUFFER_OVERRUN
+    world.tables = [snapshot(CALL)]
+    assert world.kinds() == []
+    world.clock.advance(30)
+    (summary,) = world.observer.poll()
+    assert isinstance(summary, SummaryReport)
+    assert (summary.reason, summary.opened) == (SummaryReason.BUFFER_OVERRUN, 1)
+    assert world.steps[-1][0] == world.clock.monotonic_ns()

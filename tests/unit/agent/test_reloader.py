@@ -92,7 +92,7 @@ def test_capture_has_its_new_intervals_and_limits(house: House) -> None:
     house.reload(connbeat=config)
     house.capture_turn()
     tracker = house.agent.observation.observer._tracker
-    assert tracker._policy.aggregation_ns == 5_000_000_000
+    assert tracker._policy.plan.interval_ns == 5_000_000_000
     assert tracker._policy.own_pid == 0
     assert house.agent.observation.snapshots._policy.fresh_ns == 5_000_000_000
     assert house.agent.observer_thread._poll_interval_ns == 9_000_000_000
@@ -168,6 +168,18 @@ def test_one_whose_output_cannot_even_be_made_changes_nothing(
     assert "no such library" in caplog.text
     assert cast(dict[str, object], house.document()["beat"])["name"] == "n"
     assert house.exchanges("http") == []
+
+
+def test_a_bug_in_it_does_not_end_the_agent(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(reloader, "set_up", breaks)
+    assert house.reload(logging=LoggingConfig(level="debug")) == frozenset()
+    assert "could not be put in force" in caplog.text
+    assert "can't start new thread" in caplog.text
 
 
 def test_warnings_go_to_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from connbeat.agent.build import Observation
-from connbeat.cli.doctor import Diagnosis, engine_line, render
+from connbeat.cli.doctor import Diagnosis, engine_line, pods_line, render
+from connbeat.discovery.pod_links import PodLinks
 
 WELL = Diagnosis(
     kernel="6.18.1",
@@ -45,6 +47,15 @@ def test_every_namespace_has_its_rung_and_every_lack_its_remedy() -> None:
         "not seen, and what to give:",
         "  counters in 1 other namespaces: CAP_SYS_ADMIN",
     ]
+
+
+def test_it_tells_of_a_kubelet_s_containers_where_there_is_a_kubelet() -> None:
+    assert pods_line(None) == ""
+    known = pods_line(cast(PodLinks, SimpleNamespace(count=12)))
+    assert known == "the pods of 12 containers are known"
+    node = msgspec.structs.replace(POOR, kubernetes=known)
+    assert f"kubernetes    {known}" in render(node).splitlines()
+    assert "kubernetes" not in render(POOR)
 
 
 @pytest.mark.parametrize(

@@ -262,3 +262,40 @@ def test_a_disk_queue_of_libbeat_is_understood() -> None:
 def test_a_required_value_that_is_wrong_is_told_once() -> None:
     (fault,) = faults_of("output.kafka: {hosts: [h], topic: '%{[a'}")
     assert fault.startswith("f.yml:1: output.kafka.topic: found '%{[a', expected a format string")
+
+
+def test_how_much_is_told_can_be_said_by_rule_and_in_summaries() -> None:
+    settings = settings_of("""
+connbeat:
+  aggregation_rules:
+    - when.equals.container.name: web
+      aggregation: 5m
+  summarise: {enabled: true, interval: 1m, when: {has_fields: [container]}}
+  cpu_budget: 25%
+""")
+    (rule,) = settings.connbeat.aggregation_rules
+    assert rule.aggregation_seconds == 300
+    assert settings.connbeat.cpu_budget == 25
+    summarise = settings.connbeat_summarise
+    assert (summarise.enabled, summarise.interval_seconds) == (True, 60)
+    assert summarise.when == {"has_fields": ["container"]}
+
+
+def test_a_fault_in_a_rule_has_its_line() -> None:
+    text = """
+connbeat.aggregation_rules:
+  - when.equals.container.name: web
+    aggregation: 5m
+  - when.equals.remote_port: 80
+    aggregation: often
+"""
+    assert faults_of(text) == (
+        (
+            "f.yml:5: connbeat.aggregation_rules.1.when.equals.remote_port:"
+            " expected a field of local_process or container: no other is asked here"
+        ),
+        (
+            "f.yml:6: connbeat.aggregation_rules.1.aggregation:"
+            " found 'often', expected a duration such as 30s, 250ms or 1m30s"
+        ),
+    )

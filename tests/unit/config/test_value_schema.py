@@ -23,6 +23,7 @@ from connbeat.config.kinds import (
 from connbeat.config.output_kinds import Hosts, Limit, Rules, TextMap, When
 from connbeat.config.tree import Place, plain_node
 from connbeat.config.value_schema import json_default, value_schema
+from connbeat.config.volume_kinds import AggregationRules, Percent, WhoCondition
 from connbeat.outputs.hosts import HostDefaults
 
 
@@ -48,11 +49,16 @@ RIGHT = [
     (TextMap(), ["{a: b}"]),
     (When(), ["{equals: {remote_port: 80}}"]),
     (Rules("index"), ["[{index: a}]"]),
+    (WhoCondition(), ["{equals: {container.name: a}}"]),
+    (AggregationRules(), ["[{when: {has_fields: [container]}, aggregation: 5m}]"]),
+    (Percent(1, 100), ["25%", "25", "off", "0", "false"]),
     (Anything(), ["{a: [1]}", "x"]),
 ]
 WRONG = [
     (Boolean(), ["maybe", "1", "[true]"]),
     (BooleanOrAuto(), ["automatic"]),
+    (AggregationRules(), ["5m", "[{aggregation: 5m}]"]),
+    (Percent(1, 100), ["much", "-5%", "[25]"]),
     (Integer(1, 5), ["0", "6", "x", "1.5", "[1]"]),
     (Duration(), ["fast", "90 seconds", "-5", "{a: 1}"]),
     (Size(0, 1 << 40), ["big", "10XB"]),

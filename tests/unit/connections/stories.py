@@ -5,8 +5,10 @@ assert story.poll(0, WEB) == ["ongoing 0.0.0.0:80"]
 assert story.poll(2, WEB, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from connbeat.connections.plans import PlanPolicy
+from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.model.addresses import format_ip
 from connbeat.model.connections import (
@@ -15,6 +17,8 @@ from connbeat.model.connections import (
     FourTuple,
     ListenerReport,
     Report,
+    Step,
+    SummaryReport,
 )
 from connbeat.model.processes import Attribution, Process, UnknownReason, Wanted
 from connbeat.model.sockets import Socket, SocketSnapshot
@@ -29,7 +33,8 @@ class Story:
 
     `undecided` are inodes nobody has an answer for yet, `ended` pids that are no more.
     `translated` is what the kernel says of connections that are translated, `lookups` those it was
-    asked for. `asked` is what the tracker wanted to know at the last poll, `reports` what it said.
+    asked for. `asked` is what the tracker wanted to know at the last poll, `reports` what it said
+    but for its `summaries`.
     """
 
     def __init__(
@@ -40,24 +45,33 @@ class Story:
         with_host: bool = True,
         aggregation: float = AGGREGATION,
         containers: FakeContainers | None = None,
+        plan: PlanPolicy | None = None,
+        volume: Volume | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.owners: dict[int, Attribution] = {}
         self.undecided: set[int] = set()
         self.ended: set[int] = set()
         self.asked: list[Wanted] = []
         self.translated: dict[FourTuple, Address] = {}
         self.lookups: list[FourTuple] = []
-        self.reports: list[Report] = []
+        self.reports: list[Step] = []
+        self.summaries: list[SummaryReport] = []
         policy = TrackerPolicy(
             id_prefix="h",
-            aggregation_ns=int(aggregation * SECOND),
+            plan=plan or PlanPolicy(interval_ns=int(aggregation * SECOND)),
             max_connections=limit,
             own_pid=own_pid,
             with_host=with_host,
         )
         self.tracker = Tracker(
-            policy, containers or FakeContainers(), self, self.metrics, translator=self
+            policy,
+            containers or FakeContainers(),
+            self,
+            self.metrics,
+            translator=self,
+            volume=volume,
         )
 
     def current(self, process: Process, _now_ns: int) -> Process | None:
@@ -94,8 +108,10 @@ class Story:
                 if wanted.inode not in self.undecided
             }
         )
-        self.reports = list(self.tracker.report(now_ns, is_last=is_last))
-        return [told(report) for report in self.reports]
+        found = list(self.tracker.report(now_ns, is_last=is_last))
+        self.reports = steps(found)
+        self.summaries = [one for one in found if isinstance(one, SummaryReport)]
+        return [told(report) for report in found]
 
     def _owner(self, inode: int) -> Attribution:
         if not inode:
@@ -103,7 +119,7 @@ class Story:
         return self.owners.get(inode) or owned(inode)
 
     @property
-    def report(self) -> Report:
+    def report(self) -> Step:
         """The only report of the last poll."""
         (only,) = self.reports
         return only
@@ -121,7 +137,15 @@ class Story:
         return only
 
 
+def steps(reports: Iterable[Report]) -> list[Step]:
+    """All but the summaries."""
+    return [one for one in reports if not isinstance(one, SummaryReport)]
+
+
 def told(report: Report) -> str:
+    if isinstance(report, SummaryReport):
+        there = format_ip(report.remote_ip) if report.remote_ip else "*"
+        return f"summary {report.direction} {report.local_port} {there}:{report.remote_port}"
     if isinstance(report, ListenerReport):
         return f"{report.kind} {format_ip(report.ip)}:{report.port}"
     local = f"{format_ip(report.local_ip)}:{report.local_port}"

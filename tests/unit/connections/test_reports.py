@@ -88,6 +88,7 @@ def test_a_connection_s_report_has_all_that_is_known_of_it() -> None:
         "nat": None,
         "failure": "",
         "is_only": True,
+        "summarised": None,
     }
     assert report.local.owner == process(70, container=WEB_ID)
     assert report.local.container is WEB_CONTAINER

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from connbeat.connections import tracker as module
+from connbeat.connections.plans import PlanPolicy
 from connbeat.model.connections import ConnectionReport, Direction, DirectionSource, EventKind
 from connbeat.model.containers import Container
 from connbeat.model.processes import Attribution, ContainerRef, Process, UnknownReason
@@ -21,7 +22,7 @@ from tests.builders import (
     row,
     snapshot,
 )
-from tests.unit.connections.stories import Story
+from tests.unit.connections.stories import Story, steps
 
 PROC = SocketSource.PROC_NET_TCP
 
@@ -70,7 +71,9 @@ def test_a_new_policy_counts_from_now_on() -> None:
     story.poll(2, CALL)
     policy = story.tracker._policy
     now_ns = 3 * SECOND
-    story.tracker.set_policy(msgspec.structs.replace(policy, aggregation_ns=10 * SECOND), now_ns)
+    story.tracker.set_policy(
+        msgspec.structs.replace(policy, plan=PlanPolicy(interval_ns=10 * SECOND)), now_ns
+    )
     assert story.poll(8, CALL) == []
     assert story.poll(12, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.poll(22, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
@@ -227,10 +230,18 @@ def test_a_connect_that_never_got_an_answer_ends_as_syn_sent() -> None:
 
 
 def test_a_poll_can_come_more_often_than_the_aggregation_wants() -> None:
-    story = Story(aggregation=0)
+    story = Story(aggregation=1)
     story.poll(0)
     assert story.poll(2, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
     assert story.poll(4, CALL) == ["ongoing 10.0.0.1:5000 > 10.0.0.2:80"]
+
+
+def test_without_an_aggregation_what_goes_on_is_told_of_at_its_end() -> None:
+    story = Story(aggregation=0)
+    story.poll(0)
+    assert story.poll(2, CALL) == ["opened 10.0.0.1:5000 > 10.0.0.2:80"]
+    assert story.poll(1000, CALL) == []
+    assert story.poll(1002) == ["closed 10.0.0.1:5000 > 10.0.0.2:80"]
 
 
 # Identity
@@ -780,7 +791,7 @@ def test_a_connect_that_a_dump_had_seen_under_way_ends_when_it_fails() -> None:
     destroyed = later(CALL, TcpState.CLOSE, inode=0)
     told = Tick(closes=[Close(HOST_NETNS, destroyed, trace.closed_ns, trace)], failed=[trace])
     story.tracker.fold_tick(told)
-    reports = [*story.tracker.report(3 * SECOND), *story.tracker.report(4 * SECOND)]
+    reports = steps([*story.tracker.report(3 * SECOND), *story.tracker.report(4 * SECOND)])
     assert [str(report.kind) for report in reports] == ["failed", "closed"]
     assert_empty(story)
 
@@ -839,7 +850,7 @@ def test_what_goes_on_is_told_of_at_polls_alone() -> None:
     story.poll(2, CALL)
     now_ns = 40 * SECOND
     assert list(story.tracker.report(now_ns, is_tick=True)) == []
-    (report,) = story.tracker.report(now_ns)
+    (report,) = steps(story.tracker.report(now_ns))
     assert report.kind is EventKind.ONGOING
 
 
@@ -860,5 +871,5 @@ def test_a_time_that_was_told_stays_although_the_close_knows_it_better() -> None
     trace = Trace(7, Direction.OUTBOUND, 1)
     trace.closed_ns = 9 * SECOND
     story.tracker.fold_tick(Tick(closes=[Close(HOST_NETNS, CALL, trace.closed_ns, trace)]))
-    reports = [*story.tracker.report(9 * SECOND), *story.tracker.report(10 * SECOND)]
+    reports = steps([*story.tracker.report(9 * SECOND), *story.tracker.report(10 * SECOND)])
     assert [report.opened_ns for report in reports] == [opened]

@@ -1,6 +1,6 @@
 """The tracker's word on who is really at the other end: translations, docker-proxy, waiting."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
@@ -204,7 +204,7 @@ def relayed_story(relay: Relay) -> Story:
     return one
 
 
-def assert_named(reports: list[Report], relay: Relay) -> None:
+def assert_named(reports: Sequence[Report], relay: Relay) -> None:
     client, web = told(reports, relay.client), told(reports, WEB)
     assert (client.nat, remote_of(client)[0]) == (at(WEB), 20)
     assert (web.nat, remote_of(web)[0]) == (at(relay.client), 10)

@@ -86,6 +86,7 @@ def test_a_container_is_known_once_its_link_is_there(node: Node) -> None:
     found = node.links.by_id(A)
     assert found is not None
     assert found.name == "nginx"
+    assert node.links.count == 1
 
 
 def test_while_nothing_changes_nothing_is_listed(node: Node) -> None:

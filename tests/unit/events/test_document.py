@@ -12,9 +12,13 @@ from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
 from connbeat.model.connections import (
     Address,
     ConnectionReport,
+    Direction,
     EventKind,
+    Moved,
+    Party,
     RemoteParty,
     Report,
+    Spread,
 )
 from connbeat.model.containers import Container, DockerHost, PortBinding
 from connbeat.model.processes import UnknownReason
@@ -26,6 +30,7 @@ from tests.builders import (
     counters,
     listener_report,
     process,
+    summary_report,
 )
 from tests.documents import assert_documented
 from tests.reports import CONNECTIONS, LISTENERS, NOW_NS, SWITCHES, WALL_NS
@@ -150,6 +155,64 @@ def test_a_listener_of_the_host() -> None:
             "opened_at": "2026-11-23T09:59:59.000Z",
         },
     }
+
+
+def test_a_summary_has_what_its_connections_have_in_common() -> None:
+    report = summary_report(
+        local=Party(CURL, WEB),
+        began_ns=NOW_NS - 30 * SECOND,
+        reported_ns=NOW_NS,
+        opened=3,
+        closed=2,
+        open=5,
+        failures=(("refused", 1), ("no_local_port", 1)),
+        moved=Moved(1, 2, 3),
+        earlier=Moved(4, 5, 6),
+        durations=Spread(2, 10**6, 10**7, 11 * 10**6),
+        rtts=Spread(1, 50, 50, 50),
+    )
+    document = build(report)
+    assert document["@timestamp"] == document["summary"]["ended_at"] == "2026-11-23T10:00:00.000Z"
+    assert document["summary"]["started_at"] == "2026-11-23T09:59:30.000Z"
+    assert (document["remote_ip"], document["remote_port"]) == ("10.0.0.2", 80)
+    assert (document["local_process"]["pid"], document["container"]["name"]) == (4711, "web")
+    assert document.keys().isdisjoint({"local_ip", "local_port", "connection", "network"})
+    inbound = build(summary_report(direction=Direction.INBOUND, local_port=80, remote_port=None))
+    assert (inbound["local_port"], inbound["remote_ip"]) == (80, "10.0.0.2")
+    assert "remote_port" not in inbound
+
+
+def test_a_summary_of_several_containers_says_what_it_leaves_out() -> None:
+    folded = ("remote_port", "remote_ip", "local_process", "container")
+    report = summary_report(
+        local=Party(UnknownReason.SUMMARISED, None), remote_ip=None, remote_port=None, folded=folded
+    )
+    document = build(report)
+    assert document["summary"]["folded"] == list(folded)
+    assert document["local_process"]["unknown_reason"] == "summarised"
+    assert document.keys() == {"@timestamp", "type", "beat", "local_process", "summary"}
+
+
+def test_an_address_that_only_summaries_saw_in_use_is_the_host_s_too() -> None:
+    one = builder()
+    one.build(summary_report(local_ip=address("192.168.2.243:1")[0]))
+    document = one.build(connection_report("192.168.2.243:2"))
+    assert document["beat"]["local_ips"] == ["192.168.2.243"]
+
+
+def test_what_summaries_told_of_a_connection_stands_beside_its_counters() -> None:
+    report = connection_report(counters=counters(sent=74), summarised=Moved(70, 1000, 0))
+    connection = build(report)["connection"]
+    assert connection["bytes_sent"] == 74
+    summarised = {"bytes_sent": 70, "bytes_received": 1000, "retransmits": 0}
+    assert connection["summarised"] == summarised
+
+
+def test_who_is_at_one_end_can_be_described_alone() -> None:
+    document = builder(expose_cmdline=False).describe(Party(CURL, WEB))
+    assert document.keys() == {"local_process", "container"}
+    assert (document["local_process"]["cmdline"], document["container"]["name"]) == ("", "web")
+    assert builder().describe(Party(CURL, None)).keys() == {"local_process"}
 
 
 def test_what_is_not_known_is_not_there() -> None:

@@ -49,7 +49,7 @@ def test_each_example_is_right_by_the_schema(name: SchemaName, field: Any) -> No
 
 def test_what_is_in_every_event_is_required_with_its_parents() -> None:
     schema = event_schema()
-    assert set(schema["required"]) == {"@timestamp", "type", "beat", "local_port", "local_process"}
+    assert set(schema["required"]) == {"@timestamp", "type", "beat", "local_process"}
     assert schema["properties"]["beat"]["required"] == ["name", "hostname", "version", "local_ips"]
     assert "required" not in schema["properties"]["connection"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.model.conditions import ConditionError, parse_condition
+from connbeat.model.conditions import ConditionError, condition_fields, parse_condition
 
 DOCUMENT = {
     "remote_port": 443,
@@ -117,6 +117,25 @@ def test_every_fault_is_told_with_its_place() -> None:
     assert "or.4.network.ip: found 'home'" in str(caught.value)
 
 
+def test_the_fields_of_a_condition_have_their_places() -> None:
+    condition = {
+        "or": [
+            {"equals": {"a.b": 1, "c": {"d": 2}}},
+            {"not": {"range": {"n.gt": 1, "m": {"lt": 2}}}},
+            {"has_fields": ["x", "y.z"]},
+        ]
+    }
+    parse_condition(condition)
+    assert list(condition_fields(condition)) == [
+        ("or.0.equals.a.b", "a.b"),
+        ("or.0.equals.c.d", "c.d"),
+        ("or.1.not.range.n.gt", "n"),
+        ("or.1.not.range.m.lt", "m"),
+        ("or.2.has_fields", "x"),
+        ("or.2.has_fields", "y.z"),
+    ]
+
+
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text("ab.", max_size=3),
     lambda inner: (
@@ -134,8 +153,10 @@ plain = st.recursive(
 def test_any_data_is_a_condition_or_refused_and_any_document_can_be_asked(
     data: object, document: dict[str, Any]
 ) -> None:
+    fields = list(condition_fields(data))
     try:
         condition = parse_condition(data)
     except ConditionError:
         return
     assert condition(document) in (True, False)
+    assert fields

@@ -24,5 +24,11 @@ def test_the_time_and_metadata_are_no_targets() -> None:
         ]
 
 
+def test_nor_is_the_time_one_of_the_fields_at_the_top() -> None:
+    yaml = "- add_fields: {target: '', fields: {'@timestamp': 5}}"
+    assert "the time of an event" in faults_of(yaml)["0.add_fields.fields"]
+    assert tried(yaml.replace("''", "a", 1))["a"] == {"@timestamp": 5}
+
+
 def test_without_fields_it_is_refused() -> None:
     assert faults_of("- add_fields: ~")["0.add_fields.fields"].startswith("is missing, expected")

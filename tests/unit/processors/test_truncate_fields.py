@@ -33,6 +33,11 @@ def test_what_is_left_is_a_beginning_that_fits(text: str, limit: int) -> None:
     assert cut(text, f"max_characters: {limit}") == text[:limit]
 
 
+def test_the_time_stays_whole() -> None:
+    yaml = "- truncate_fields: {fields: ['@timestamp'], max_bytes: 3}"
+    assert "the time of an event" in faults_of(yaml)["0.truncate_fields.fields"]
+
+
 def test_what_is_no_text_or_not_there_is_a_failure() -> None:
     assert failure("- truncate_fields: {fields: [local_port], max_bytes: 1}") == (
         "local_port is no text"

@@ -21,7 +21,9 @@ def test_an_address_is_read_and_written(host: str, address: ListenAddress, text:
     assert str(address) == text
 
 
-@pytest.mark.parametrize("host", ["", "unix://x", "unix:///a\0b", "http://x", "a b", "[]", "a\nb"])
+@pytest.mark.parametrize(
+    "host", ["", "unix://x", "unix:///a\0b", "http://x", "a b", "[]", "a\nb", "a..b", "a" * 64]
+)
 def test_what_is_no_address_says_what_one_is(host: str) -> None:
     with pytest.raises(ValueError, match="path"):
         parse_address(host, 5066)

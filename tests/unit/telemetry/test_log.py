@@ -1,5 +1,7 @@
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from connbeat.telemetry.log import (
     levels,
     set_up,
     take_down,
+    tell_of_broken_threads,
 )
 from connbeat.telemetry.log_targets import LogFiles
 from tests.deliveries import FakeClock
@@ -36,6 +39,24 @@ def test_selectors_choose_what_is_debugged(
     level: str, selectors: tuple[str, ...], expected: dict[str, str]
 ) -> None:
     assert levels(LogSettings(level=level, selectors=selectors)) == expected
+
+
+def test_a_thread_that_breaks_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks() -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    tell_of_broken_threads()
+    for target in (breaks, sys.exit):
+        thread = threading.Thread(target=target, name="dns-0")
+        thread.start()
+        thread.join()
+    (record,) = caplog.records
+    assert record.getMessage() == "A thread has broken and is gone. thread=dns-0"
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "bug"
 
 
 # Where it goes

@@ -66,3 +66,19 @@ def test_a_figure_that_cannot_be_read_keeps_its_value(
     monkeypatch.setattr(psutil.Process, "num_fds", refuse)
     usage.update()
     assert metrics.get(Metric.OPEN_FDS) == before
+
+
+def test_cpu_can_be_asked_for_alone_and_only_grows() -> None:
+    usage = SelfUsage(Metrics(), nobody)
+    before = usage.cpu_seconds()
+    sum(range(2_000_000))
+    after = usage.cpu_seconds()
+    assert before is not None
+    assert after is not None
+    assert 0 < before <= after <= sum(os.times()[:4]) + 0.02
+
+
+def test_cpu_of_a_helper_that_is_gone_cannot_be_told() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert SelfUsage(Metrics(), lambda: gone.pid).cpu_seconds() is None

@@ -90,3 +90,11 @@ def test_where_nobody_answers_there_is_nothing(
     assert probed(server.host, caplog).facts() is None
     caplog.clear()
     assert probed("127.0.0.1:1", caplog, providers=("ec2",)).facts() is None
+
+
+def test_one_that_is_closed_before_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    probe = CloudProbe(CloudMetadataConfig(host="127.0.0.1:1"), SystemClock())
+    probe.close()
+    probe._run()
+    assert "No cloud answered" not in caplog.text
