@@ -1,13 +1,13 @@
 """The types of options that say how much is told. Pure; the plain types are in `kinds`."""
 
 import re
-from collections.abc import Iterator
 
 from connbeat.config.kinds import Duration, Kind, Mismatch
 from connbeat.config.masking import describe
+from connbeat.config.mismatches import faults_of
 from connbeat.config.output_kinds import When
 from connbeat.config.schema import AggregationRule
-from connbeat.config.tree import Node, plain_scalar
+from connbeat.config.tree import Node, below, plain_scalar
 from connbeat.model.conditions import condition_fields
 
 _DURATION = Duration()
@@ -75,7 +75,11 @@ class AggregationRules:
             try:
                 values[key] = kind.parse(child)
             except Mismatch as mismatch:
-                faults += _below(f"{place}.{key}", child, mismatch)
+                whole = below(place, key)
+                faults += [
+                    (below(whole, inside) if inside else whole, text)
+                    for inside, text in faults_of(mismatch, child, whole)
+                ]
         if len(values) < len(parts):
             return None
         seconds = float(str(values["aggregation"]))
@@ -105,10 +109,3 @@ class Percent:
 
     def show(self, value: object) -> str:
         return f"{value:g}%" if value else "off"
-
-
-def _below(place: str, node: Node, mismatch: Mismatch) -> Iterator[tuple[str, str]]:
-    if not mismatch.faults:
-        yield place, f"found {describe(node, place)}, expected {mismatch}"
-    for inside, text in mismatch.faults:
-        yield f"{place}.{inside}" if inside else place, text
