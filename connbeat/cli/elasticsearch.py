@@ -16,6 +16,7 @@ from connbeat.model.schemas import SchemaName
 from connbeat.outputs.elasticsearch.config import ElasticsearchConfig
 from connbeat.outputs.elasticsearch.policy import read_policy
 from connbeat.outputs.elasticsearch.template import (
+    OLDEST,
     Version,
     index_template,
     lifecycle_policy,
@@ -52,6 +53,9 @@ def _policy(config: ElasticsearchConfig) -> dict[str, Any]:
 
 def _version(text: str) -> Version:
     try:
-        return parse_version(text)
+        version = parse_version(text)
+        if version < OLDEST:
+            raise ValueError(f"found {text!r}, expected 7.17 or later")  # noqa: TRY301  told as one
     except ValueError as error:
         raise ConfigError((f"connbeat export template: --es.version: {error}",)) from error
+    return version

@@ -37,8 +37,9 @@ def _config(options: Options) -> str:
     from connbeat.cli.settings import load_configuration  # noqa: PLC0415  as above
     from connbeat.config.document import write_document  # noqa: PLC0415  as above
     from connbeat.config.masking import masked  # noqa: PLC0415  as above
+    from connbeat.config.options import with_lists  # noqa: PLC0415  as above
 
-    return write_document(masked(load_configuration(options, os.environ).root))
+    return write_document(masked(with_lists(load_configuration(options, os.environ).root)))
 
 
 _PRINTED = {

@@ -13,6 +13,7 @@ from connbeat.cli.options import Options
 from connbeat.cli.settings import sources_of
 from connbeat.config.keystore.store import Keystore
 from connbeat.config.load import find_keystore
+from connbeat.config.tree import is_utf8
 from connbeat.errors import ConfigError, KeystoreError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
@@ -55,4 +56,6 @@ def _value(options: Options) -> str:
         )
     if not value:
         raise KeystoreError("the value is empty")
+    if not is_utf8(value):
+        raise KeystoreError("the value is not valid UTF-8")
     return value

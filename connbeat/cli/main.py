@@ -3,6 +3,7 @@
 `exit_codes` says what they mean. What is wrong goes to stderr, one line each.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -54,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_stdout()
         return FAILURE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(f"connbeat: {error.strerror}")
+        _close_stdout()
+        return FAILURE
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
@@ -76,7 +83,7 @@ def _complain(*lines: str) -> None:
 
 
 def _close_stdout() -> None:
-    """Whoever read our output has gone; Python would complain about it once more at exit."""
+    """Nobody takes our output any more; Python would complain about it once more at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

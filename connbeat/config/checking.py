@@ -6,6 +6,7 @@ from connbeat.config.faults import Findings
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Boolean, Mismatch, TextList
 from connbeat.config.masking import describe
+from connbeat.config.mismatches import faults_of, without_secrets
 from connbeat.config.option import Option, Status
 from connbeat.config.options import (
     BUILT_OUTPUTS,
@@ -29,7 +30,7 @@ from connbeat.config.schema import (
     Settings,
     SummariseConfig,
 )
-from connbeat.config.tree import Node, Place, find, nearest
+from connbeat.config.tree import Node, Place, below, find, nearest
 from connbeat.outputs.configuration import OutputConfig
 from connbeat.outputs.tls_policy import TlsPolicy
 
@@ -54,6 +55,7 @@ class _Checker:
         self._root = root
         self._findings = findings
         self._tell_unknown = findings.fault if are_unknown_keys_faults else findings.warn
+        self._wrong: set[str] = set()  # the keys whose values are nothing of their kind
         self._values: dict[str, dict[str, Any]] = {name: {} for name in ("", *SECTIONS)}
 
     def walk(self, node: Node, path: str) -> None:
@@ -63,7 +65,7 @@ class _Checker:
             self._unknown(path, node)
         elif isinstance(node.value, dict):
             for key, child in node.value.items():
-                self.walk(child, f"{path}.{key}" if path else key)
+                self.walk(child, below(path, key))
         elif node.value is not None:
             # Not what it says: `password=hunter2`, where the colon is missing, is a text.
             found = "a text" if isinstance(node.value, str) else describe(node, path)
@@ -107,17 +109,10 @@ class _Checker:
         self._values[section_of(option)][attribute_of(option)] = value
 
     def _mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
-        for path, text in mismatch.faults:
-            whole = f"{key}.{path}" if path else key
+        self._wrong.add(key)
+        for path, text in faults_of(mismatch, node, key):
+            whole = below(key, path) if path else key
             self._findings.fault(nearest(node, path).place, whole, text)
-        for path, expected in mismatch.unexpected:
-            self._unexpected(f"{key}.{path}", nearest(node, path), expected)
-        if not mismatch.faults and not mismatch.unexpected:
-            self._unexpected(key, node, str(mismatch))
-
-    def _unexpected(self, key: str, node: Node, expected: str) -> None:
-        text = f"found {describe(node, key)}, expected {expected}"
-        self._findings.fault(node.place, key, text)
 
     def _not_used(self, option: Option, node: Node) -> None:
         if node.value in (False, (), {}) or self._is_of_an_output_that_is_off(option):
@@ -125,9 +120,6 @@ class _Checker:
         if option.status is Status.REFUSED:
             text = f"is not built yet in this version. {option.text}"
             self._findings.fault(node.place, option.key, text)
-        elif option.status is Status.IGNORED:
-            text = f"is not built yet in this version and changes nothing. {option.text}"
-            self._findings.warn(node.place, option.key, text)
         else:
             self._findings.warn(node.place, option.key, f"has no meaning any more. {option.text}")
 
@@ -250,11 +242,18 @@ class _Checker:
                 continue
             outputs[name] = built = config(**self._with_tls(section, values))
             for key, text in built.problems():
-                whole = f"{section}.{key}"
-                node = find(self._root, whole)
-                place = self._place(section) if node is None else node.place
-                self._findings.fault(place, whole, text)
+                self._problem(section, key, text)
         return outputs
+
+    def _problem(self, section: str, key: str, text: str) -> None:
+        whole = f"{section}.{key}"
+        if whole in self._wrong:  # its value is the default's, and that it is wrong has been told
+            return
+        node = find(self._root, whole)
+        if node is None:
+            self._findings.fault(self._place(section), whole, text)
+        else:
+            self._findings.fault(node.place, whole, without_secrets(text, node))
 
     def _with_tls(self, section: str, values: dict[str, Any]) -> dict[str, Any]:
         tls = dict(self._values.get(f"{section}.ssl", ()))

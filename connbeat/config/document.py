@@ -14,7 +14,7 @@ import yaml
 from connbeat.config.faults import Findings
 from connbeat.config.joining import Entry, join_entries
 from connbeat.config.masking import is_secret_name
-from connbeat.config.tree import Node, Place, broken_node, plain_node
+from connbeat.config.tree import Node, Place, below, broken_node, plain_node
 
 # Written in C where the wheel has libyaml: 20 times as fast, and the same syntax.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -141,7 +141,7 @@ class _Composer:
             node = join_entries(self._entries(path, depth), place, path, self._findings)
             return node if self._has_tag(event, path, "map") else broken_node(place)
         children = tuple(
-            self._node(child, f"{path}.{index}" if path else str(index), depth + 1)
+            self._node(child, below(path, index), depth + 1)
             for index, child in enumerate(self._until(yaml.SequenceEndEvent))
         )
         return Node(children, place) if self._has_tag(event, path, "seq") else broken_node(place)
@@ -157,8 +157,7 @@ class _Composer:
         for event in self._until(yaml.MappingEndEvent):
             key = self._node(event, path, depth + 1)
             name = key.text if isinstance(event, yaml.ScalarEvent) else ""
-            below = f"{path}.{name}" if path else name
-            value = self._node(next(self._events), below, depth + 1)
+            value = self._node(next(self._events), below(path, name), depth + 1)
             if name:
                 is_merge = name == "<<" and event.style in ("", None)
                 entries.append(Entry(name, key.place, value, is_merge))

@@ -11,7 +11,17 @@ from connbeat.config.document import parse_value
 from connbeat.config.faults import Findings
 from connbeat.config.masking import is_secret_name
 from connbeat.config.template import Pieces, Reference, TemplateError, parse_template
-from connbeat.config.tree import Node, Place, broken_node, find, plain_node, secret
+from connbeat.config.tree import (
+    Node,
+    Place,
+    below,
+    broken_node,
+    children,
+    find,
+    is_utf8,
+    plain_node,
+    secret,
+)
 from connbeat.errors import KeystoreError
 
 #: From `keystore.path` and `path.data`, each "" where it is not set, to the secrets by name. Raises
@@ -76,11 +86,11 @@ class _Expander:
         """The node without references, itself if it has none."""
         if isinstance(node.value, dict):
             section = {
-                key: self.expanded(child, _below(path, key)) for key, child in node.value.items()
+                key: self.expanded(child, below(path, key)) for key, child in node.value.items()
             }
             return msgspec.structs.replace(node, value=section)
         if isinstance(node.value, tuple):
-            items = (self.expanded(child, _below(path, i)) for i, child in enumerate(node.value))
+            items = (self.expanded(child, below(path, i)) for i, child in enumerate(node.value))
             return msgspec.structs.replace(node, value=tuple(items))
         if not isinstance(node.value, str) or "${" not in node.text:
             return node
@@ -190,10 +200,8 @@ class _Expander:
         text = self._environment.get(name, "")
         if not text:
             return None
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise _Unresolved(f"the environment variable {name} is not valid UTF-8") from error
+        if not is_utf8(text):
+            raise _Unresolved(f"the environment variable {name} is not valid UTF-8")
         return _flow_node(text, node.place) or plain_node(text, node.place, is_expanded=True)
 
     def _setting(self, setting: Node, name: str) -> Node:
@@ -204,10 +212,6 @@ class _Expander:
         if self._copied > _MAX_COPIED:
             raise _Unresolved("references copy too much in all")
         return found
-
-
-def _below(path: str, key: str | int) -> str:
-    return f"{path}.{key}" if path else str(key)
 
 
 def _flow_node(text: str, place: Place) -> Node | None:
@@ -234,8 +238,5 @@ def _moved(node: Node, place: Place) -> Node:
 
 
 def _size(node: Node) -> int:
-    if isinstance(node.value, dict):
-        return 1 + sum(map(_size, node.value.values()))
-    if isinstance(node.value, tuple):
-        return 1 + sum(map(_size, node.value))
-    return 1 + len(node.text) // 256
+    own = len(node.text) // 256 if node.is_scalar else 0
+    return 1 + own + sum(map(_size, children(node)))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connbeat.config.faults import Findings
-from connbeat.config.tree import Node, Place, nested
+from connbeat.config.tree import Node, Place, below, nested
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ def join_entries(entries: Sequence[Entry], place: Place, path: str, findings: Fi
     for entry in entries:
         if entry.is_merge:
             continue
-        key = f"{path}.{entry.key}" if path else entry.key
+        key = below(path, entry.key)
         if not all(entry.key.split(".")):
             findings.fault(entry.place, key, "a name between the dots is missing")
             continue
@@ -50,9 +50,10 @@ def _joined(first: Node, second: Node, path: str, findings: Findings | None) -> 
     if isinstance(first.value, dict) and isinstance(second.value, dict):
         section = dict(first.value)
         for key, node in second.value.items():
-            below = f"{path}.{key}" if path else key
             known = section.get(key)
-            section[key] = node if known is None else _joined(known, node, below, findings)
+            section[key] = (
+                node if known is None else _joined(known, node, below(path, key), findings)
+            )
         return Node(section, first.place)
     if findings is not None:
         findings.fault(second.place, path, f"is there twice, first at {first.place}")

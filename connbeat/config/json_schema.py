@@ -85,7 +85,7 @@ def _is_free(option: Option) -> bool:
 # ---------------------------------------------------------------------- options
 def _option(option: Option, default: object) -> Schema:
     schema: Schema = {"description": _description(option)}
-    if option.status in (Status.IGNORED, Status.OBSOLETE):
+    if option.status is Status.OBSOLETE:
         return {**schema, "deprecated": True}
     if option.status is Status.REFUSED:
         return {**schema, "enum": [False, [], {}, None]}
@@ -108,7 +108,7 @@ def _description(option: Option) -> str:
     match option.status:
         case Status.ALIAS:
             return f"Another name of `{option.stands_for}`. {OPTIONS[option.stands_for].text}"
-        case Status.IGNORED | Status.REFUSED:
+        case Status.REFUSED:
             return f"Not built yet. {option.text}"
         case Status.OBSOLETE:
             return f"Has no meaning any more. {option.text}"

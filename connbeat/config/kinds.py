@@ -208,14 +208,21 @@ class Permissions:
         return f"{value:04o}"
 
 
+def _wanted_of_text(node: Node) -> str:
+    """What it should be, "" if it is that. A NUL ends a text for the system and some libraries."""
+    if not node.has_text:
+        return "a text"
+    return "a text without NUL" if "\0" in node.text else ""
+
+
 class Text:
     """Any single value, as it was written: `1.10` stays `1.10`."""
 
     name = "text"
 
     def parse(self, node: Node) -> str:
-        if not node.has_text:
-            raise Mismatch("a text")
+        if expected := _wanted_of_text(node):
+            raise Mismatch(expected)
         return node.text
 
     def show(self, value: object) -> str:
@@ -262,6 +269,8 @@ class TextList:
             return self._items(items)
         if isinstance(node.value, dict):
             raise Mismatch("a list such as [a, b]")
+        if expected := _wanted_of_text(node):
+            raise Mismatch(expected)
         text = node.text.strip() if node.is_expanded else node.text
         return (text,) if text else ()
 
@@ -274,9 +283,9 @@ class TextList:
 
     def _expected(self, item: Node) -> str:
         """What the item should be, "" if it is that."""
-        if item.is_broken or (item.has_text and item.value is not None):
+        if item.is_broken:
             return ""
-        return "a text"
+        return "a text" if item.value is None else _wanted_of_text(item)
 
     def show(self, value: object) -> str:
         return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
@@ -297,7 +306,7 @@ class Fields:
 
 
 class Anything:
-    """What an output or feature of a later version will look at."""
+    """Of what is known and not looked into."""
 
     name = ""
 

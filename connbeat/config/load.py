@@ -17,7 +17,7 @@ from connbeat.config.faults import Findings
 from connbeat.config.keystore.store import Keystore, keystore_file, read_secrets
 from connbeat.config.reader import files_to_read, is_the_systems, read_file, working_directory
 from connbeat.config.schema import Settings
-from connbeat.config.tree import Node, Place, find, leaves, list_items, merged, nested
+from connbeat.config.tree import Node, Place, find, is_utf8, leaves, list_items, merged, nested
 
 _PATHS = {
     "path.config": "${path.home}",
@@ -130,7 +130,7 @@ def _override(text: str, findings: Findings) -> Node:
     """`key=value`; without `=`, the key is true."""
     place = Place("-E")
     key, equals, value = text.partition("=")
-    if not all(key.split(".")) or not _is_utf8(text):
+    if not all(key.split(".")) or not is_utf8(text):
         findings.fault(place, key, "expected key=value, in UTF-8")
         return Node({}, place)
     return nested(key, parse_value(value if equals else "true", place, key, findings))
@@ -171,11 +171,3 @@ def _literal(text: str, source: str) -> Node:
     """A text in which `${` means nothing."""
     text = text.replace("${", "$${")
     return Node(text, Place(source), text)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,7 +6,7 @@ looks: the user and the query of a URL, a private key. In doubt it is hidden.
 
 import re
 
-from connbeat.config.tree import Node
+from connbeat.config.tree import Node, below
 
 MASK = "xxxxx"
 _SECRET_NAME = re.compile(
@@ -38,7 +38,7 @@ def masked_text(text: str) -> str:
 def masked(node: Node, path: str = "") -> object:
     """The tree as JSON values, as it may be shown."""
     if isinstance(node.value, dict):
-        return {key: masked(child, _below(path, key)) for key, child in node.value.items()}
+        return {key: masked(child, below(path, key)) for key, child in node.value.items()}
     if node.value is not None and (node.is_secret or is_secret_name(path)):
         return MASK
     if isinstance(node.value, tuple):
@@ -66,7 +66,3 @@ def describe(node: Node, path: str) -> str:
         return "a value that is not shown"
     shown = masked_text(node.text)
     return repr(shown if len(shown) <= 40 else f"{shown[:37]}...")
-
-
-def _below(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key

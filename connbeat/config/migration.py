@@ -47,8 +47,6 @@ def _fate(option: Option, default: str) -> str:
         return f"another name of `{option.stands_for}`"
     if option.status is Status.REFUSED:
         return f"an error, for it is not built yet. {option.text}"
-    if option.status is Status.IGNORED:
-        return f"a warning, for it is not built yet. {option.text}"
     return f"a warning: it has no meaning any more. {option.text}"
 
 

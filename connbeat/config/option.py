@@ -12,7 +12,6 @@ class Status(enum.Enum):
 
     USED = "used"
     ALIAS = "another option's value, under the name it had or has elsewhere"
-    IGNORED = "not built yet; accepted with a warning"
     REFUSED = "not built yet; refused, because ignoring it would change what is delivered"
     OBSOLETE = "has no meaning any more; accepted with a warning"
 

@@ -38,6 +38,7 @@ from connbeat.config.schema import (
     Settings,
     SummariseConfig,
 )
+from connbeat.config.tree import Node, below, list_items
 from connbeat.config.volume_kinds import AggregationRules, Percent, WhoCondition
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -352,6 +353,20 @@ def attribute_of(option: Option) -> str:
     """The field of the section's Struct."""
     name = option.key.removeprefix(f"{section_of(option)}.").replace(".", "_")
     return f"{name}_seconds" if isinstance(option.kind, Duration) else name
+
+
+def with_lists(node: Node, path: str = "") -> Node:
+    """The same tree as a file has to say it: the `a,b` of `-E` as a list, where it means one."""
+    if isinstance(node.value, dict):
+        section = {key: with_lists(child, below(path, key)) for key, child in node.value.items()}
+        return msgspec.structs.replace(node, value=section)
+    option = OPTIONS.get(path)
+    if option is not None and option.status is Status.ALIAS:
+        option = OPTIONS[option.stands_for]
+    if option is None or not isinstance(option.kind, TextList):
+        return node
+    items = list_items(node)
+    return node if items is None else msgspec.structs.replace(node, value=items)
 
 
 def default_of(option: Option) -> object:

@@ -6,7 +6,7 @@ held against the table of options.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -64,9 +64,6 @@ class Node(msgspec.Struct, frozen=True):
         return self.is_scalar or (self.is_expanded and bool(self.text))
 
 
-Section = Mapping[str, Node]
-
-
 def plain_scalar(text: str) -> Scalar:
     """What an unquoted scalar means. Booleans as in Beats: `on`, `yes`, `off`, `no` are some.
 
@@ -81,6 +78,15 @@ def plain_scalar(text: str) -> Scalar:
     if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
         return number
     return text
+
+
+def is_utf8(text: str) -> bool:
+    """Not so where bytes of a terminal or an environment variable were none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def broken_node(place: Place) -> Node:
@@ -101,6 +107,23 @@ def secret(node: Node) -> Node:
     return msgspec.structs.replace(node, value=value, is_secret=True)
 
 
+def has_secret(node: Node) -> bool:
+    """Whether it or anything below it is one."""
+    return node.is_secret or any(map(has_secret, children(node)))
+
+
+def children(node: Node) -> Iterable[Node]:
+    """What a section or list holds."""
+    if isinstance(node.value, dict):
+        return node.value.values()
+    return node.value if isinstance(node.value, tuple) else ()
+
+
+def below(path: str, name: str | int) -> str:
+    """The dotted path of what is called so below `path`, which is "" for the root."""
+    return f"{path}.{name}" if path else str(name)
+
+
 def nested(key: str, node: Node) -> Node:
     """The section in which `node` stands at a dotted key, below the root."""
     for name in reversed(key.split(".")):
@@ -108,20 +131,20 @@ def nested(key: str, node: Node) -> Node:
     return node
 
 
-def merged(below: Node, above: Node) -> Node:
-    """`above` laid over `below`: sections key by key, lists index by index, the rest replaced.
+def merged(under: Node, above: Node) -> Node:
+    """`above` laid over `under`: sections key by key, lists index by index, the rest replaced.
 
     Nothing (`key:`) laid over a section changes nothing: its keys are all commented out.
     """
-    if isinstance(below.value, tuple):
-        return _merged_lists(below, below.value, above)
-    if not isinstance(below.value, dict):
+    if isinstance(under.value, tuple):
+        return _merged_lists(under, under.value, above)
+    if not isinstance(under.value, dict):
         return above
     if above.value is None:
-        return below
+        return under
     if not isinstance(above.value, dict):
         return above
-    section = dict(below.value)
+    section = dict(under.value)
     for key, node in above.value.items():
         section[key] = merged(section[key], node) if key in section else node
     return Node(section, above.place)
@@ -138,14 +161,14 @@ def list_items(node: Node) -> "tuple[Node, ...] | None":
     return tuple(secret(item) if node.is_secret else item for item in items)
 
 
-def _merged_lists(below: Node, old: "tuple[Node, ...]", above: Node) -> Node:
+def _merged_lists(under: Node, old: "tuple[Node, ...]", above: Node) -> Node:
     """As libbeat does it: what the list above is too short to reach stays."""
     new = list_items(above)
     if new is None:
         return above
     both = tuple(merged(first, second) for first, second in zip(old, new, strict=False))
     rest = old[len(new) :] or new[len(old) :]
-    return Node((*both, *rest), above.place, is_secret=below.is_secret or above.is_secret)
+    return Node((*both, *rest), above.place, is_secret=under.is_secret or above.is_secret)
 
 
 def find(root: Node, path: str) -> Node | None:
@@ -184,7 +207,7 @@ def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         yield path, node
         return
     for key, child in node.value.items():
-        yield from leaves(child, f"{path}.{key}" if path else key)
+        yield from leaves(child, below(path, key))
 
 
 def to_plain(node: Node) -> object:

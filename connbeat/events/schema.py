@@ -98,8 +98,9 @@ _HEAD = """# The events
 One document an event: a connection or a listener that was opened, goes on (again every
 `aggregation`), or closed, or a connection that failed to open. This page is made from the catalogue
 in `connbeat/model/fields.py` by `make docs`; `connbeat export schema` prints the same as a JSON
-Schema. "5.6" marks the fields of the original connbeat, which keep name, place, type and meaning.
-With `schema: ecs` documents have the names of [Elastic Common Schema](events-ecs.md) instead.
+Schema, `connbeat export fields` as Beats list theirs. "5.6" marks the fields of the original
+connbeat, which keep name, place, type and meaning. With `schema: ecs` documents have the names of
+[Elastic Common Schema](events-ecs.md) instead.
 
 A connection's event has `local_*`, `remote_*` and `connection`; a listener's has `local_port` and
 `listener`. Times that come from polls are as exact as `poll_interval`.

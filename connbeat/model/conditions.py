@@ -127,7 +127,7 @@ class _Compiler:
         try:
             search = re.compile(str(wanted)).search
         except re.error as error:
-            return self._no_test(place, f"found {wanted!r}, no regular expression: {error}")
+            return self._no_test(place, f"found {wanted!r}, expected a regular expression: {error}")
         return lambda value: any(search(one) for one in _texts(value))
 
     def _network(self, wanted: object, place: str) -> _Test:

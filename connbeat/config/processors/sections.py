@@ -8,15 +8,12 @@ import msgspec
 from connbeat.config.hints import nearest_key
 from connbeat.config.kinds import Duration, Mismatch
 from connbeat.config.masking import describe
+from connbeat.config.mismatches import faults_of
 from connbeat.config.option import Option
-from connbeat.config.tree import Node, nearest
+from connbeat.config.tree import Node, below
 
 #: What is wrong: the dotted place below the node that was read, and what it is.
 Faults = list[tuple[str, str]]
-
-
-def below(path: str, name: str | int) -> str:
-    return f"{path}.{name}" if path else str(name)
 
 
 def field_of(option: Option) -> str:
@@ -98,15 +95,8 @@ class _Place:
 
     def mismatch(self, key: str, node: Node, mismatch: Mismatch) -> None:
         """All that is wrong in an option's value, or that it is something else."""
-        for inside, text in mismatch.faults:
+        for inside, text in faults_of(mismatch, node, key):
             self.fault(below(key, inside) if inside else key, text)
-        for inside, expected in mismatch.unexpected:
-            whole = below(key, inside)
-            self.fault(
-                whole, f"found {describe(nearest(node, inside), whole)}, expected {expected}"
-            )
-        if not mismatch.faults and not mismatch.unexpected:
-            self.fault(key, f"found {describe(node, key)}, expected {mismatch}")
 
 
 class Items:

@@ -7,8 +7,8 @@ from connbeat.config.hints import nearest_key
 from connbeat.config.masking import describe
 from connbeat.config.processors.declared import COMMON, Declared
 from connbeat.config.processors.registry import ELSEWHERE, PROCESSORS
-from connbeat.config.processors.sections import Faults, SectionReader, below
-from connbeat.config.tree import Node, to_plain
+from connbeat.config.processors.sections import Faults, SectionReader
+from connbeat.config.tree import Node, below, children, to_plain
 from connbeat.model.conditions import ConditionError, parse_condition
 from connbeat.processors.protocol import Action, Branch, ProcessorConfig, Step
 
@@ -104,10 +104,7 @@ class StepReader:
 
 def _is_broken(node: Node) -> bool:
     """Whether something in it could not be expanded, which has been told."""
-    children = node.value.values() if isinstance(node.value, dict) else node.value
-    if isinstance(children, str | int | float | None):
-        return node.is_broken
-    return any(map(_is_broken, children))
+    return node.is_broken or any(map(_is_broken, children(node)))
 
 
 def _unknown(name: str) -> str:

@@ -27,7 +27,6 @@ from connbeat.outputs.elasticsearch.template import (
 _log = logging.getLogger(__name__)
 
 _FORBIDDEN = 403
-_NOT_FOUND = 404
 
 
 class Prepared(msgspec.Struct, frozen=True):

@@ -22,6 +22,12 @@ def test_the_template_needs_no_configuration(capsys: pytest.CaptureFixture[str])
     assert found["template"]["mappings"]["properties"]["local_port"]["type"] == "long"
 
 
+@pytest.mark.parametrize("version", ["6.8.23", "7.16.3", "7"])
+def test_no_template_is_printed_that_the_cluster_would_not_take(version: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--es\.version: found '{version}', expected 7\.17 or"):
+        run(parse_arguments(["export", "template", "--es.version", version]))
+
+
 @pytest.mark.parametrize(("version", "is_known"), [("7.17.0", False), ("9.1.0", True)])
 def test_the_template_is_for_the_version_that_is_asked_for(
     capsys: pytest.CaptureFixture[str], version: str, is_known: bool

@@ -46,3 +46,18 @@ def test_the_schema_is_that_of_the_chosen_names(capsys: pytest.CaptureFixture[st
     properties = json.loads(capsys.readouterr().out)["properties"]
     assert {"source", "process", "connbeat"} <= properties.keys()
     assert "local_process" not in properties
+
+
+def test_a_list_in_one_word_is_printed_as_the_list_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = Options(
+        command="export config",
+        overrides=("tags=a,b", "name=a,b", "output.elasticsearch.hosts=u:p@x,y"),
+        paths=PathOverrides(home=str(tmp_path)),
+    )
+    assert run(options) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["tags"] == ["a", "b"]
+    assert printed["name"] == "a,b"
+    assert printed["output"]["elasticsearch"]["hosts"] == ["xxxxx@x", "y"]

@@ -94,3 +94,9 @@ def test_the_check_of_the_mode_can_be_skipped_in_both_ways(
     keystore("list", "--strict.perms=false")
     monkeypatch.setenv("BEAT_STRICT_PERMS", "false")
     keystore("list")
+
+
+def test_a_value_that_is_no_text_is_refused_and_not_shown(keystore: Keeper) -> None:
+    keystore("create")
+    with pytest.raises(KeystoreError, match=r"^the value is not valid UTF-8$"):
+        keystore("add", "A", "--stdin", stdin="hunter\udcff")

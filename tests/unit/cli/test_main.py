@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,16 @@ def test_a_broken_file_ends_the_real_program_with_exit_2(tmp_path: Path) -> None
         ),
         f"{path}:2: nonsense: unknown key",
     ]
+
+
+def test_a_full_disk_below_stdout_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed: list[bool] = []
+    monkeypatch.setattr(front, "_close_stdout", lambda: closed.append(True))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert run_with(monkeypatch, full)[0] == 1
+    assert capsys.readouterr() == ("", "connbeat: No space left on device\n")
+    assert closed
+    with pytest.raises(OSError, match="I/O"):
+        run_with(monkeypatch, OSError(errno.EIO, "I/O error"))

@@ -259,6 +259,11 @@ def test_a_disk_queue_of_libbeat_is_understood() -> None:
     assert len(findings.warnings) == 2
 
 
+def test_a_required_value_that_is_wrong_is_told_once() -> None:
+    (fault,) = faults_of("output.kafka: {hosts: [h], topic: '%{[a'}")
+    assert fault.startswith("f.yml:1: output.kafka.topic: found '%{[a', expected a format string")
+
+
 def test_how_much_is_told_can_be_said_by_rule_and_in_summaries() -> None:
     settings = settings_of("""
 connbeat:

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from connbeat.config.tree import (
     Node,
     Place,
+    below,
+    children,
     find,
+    has_secret,
+    is_utf8,
     leaves,
     list_items,
     merged,
@@ -141,3 +145,22 @@ def test_a_secret_is_one_to_its_last_leaf() -> None:
     assert inside is not None
     assert inside.is_secret
     assert to_plain(node) == {"a": ["x"]}
+
+
+def test_a_path_below_the_root_begins_with_the_name() -> None:
+    assert below("", "a") == "a"
+    assert below("a", "b") == "a.b"
+    assert below("a", 0) == "a.0"
+
+
+def test_a_tree_has_a_secret_if_any_node_of_it_is_one() -> None:
+    plain, hidden = plain_node("a", HERE), secret(plain_node("a", HERE))
+    assert not has_secret(Node({"a": Node((plain,), HERE)}, HERE))
+    assert has_secret(Node({"a": plain, "b": Node((plain, hidden), HERE)}, HERE))
+    assert has_secret(hidden)
+    assert list(children(plain)) == []
+
+
+def test_what_came_from_bytes_that_were_no_text_is_not_utf_8() -> None:
+    assert is_utf8("Grüße")
+    assert not is_utf8(b"\xff".decode(errors="surrogateescape"))

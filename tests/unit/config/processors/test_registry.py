@@ -7,6 +7,7 @@ from connbeat.config.processors.declared import Declared
 from connbeat.config.processors.registry import ELSEWHERE, PROCESSORS
 from connbeat.config.processors.sections import field_of, shown_default
 from connbeat.config.tree import Place, plain_node
+from tests.unit.config.goldens import ROOT
 
 # From the reference pages of Beats 8 and 9: option=default, ! where it is required. Without what
 # cannot be here: ICMP has no connections, an event's id is its own, metadata services have no TLS.
@@ -81,3 +82,8 @@ def test_every_default_would_be_accepted_if_somebody_wrote_it(declared: Declared
         if default not in (None, "", (), {}, 0) and not option.required:
             shown = plain_node(option.kind.show(default), Place("f"))
             assert option.kind.parse(shown) == default
+
+
+def test_the_page_names_every_processor_of_beats_that_is_not_here() -> None:
+    page = (ROOT / "docs" / "processors.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(ELSEWHERE) if f"`{name}`" not in page] == []
