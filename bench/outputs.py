@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.delivery.deliver import DeliveryPolicy, DeliveryWorker
 from connbeat.clock import SystemClock
 from connbeat.events.timestamps import TimestampFormatter
 from connbeat.model.batches import Event

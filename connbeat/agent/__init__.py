@@ -1,5 +1,5 @@
 """Agent: everything wired together, and the threads.
 
-`build` knows every class and starts nothing; `observe` is the capture thread, `deliver` the thread
-of an output, `supervise` the order of start and stop.
+`build` knows every class and starts nothing; `observe` is the capture thread, `delivery.deliver`
+that of an output, `monitoring` what others see of it, `supervise` the order of start and stop.
 """

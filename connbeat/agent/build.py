@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 import connbeat
-from connbeat.agent.deliver import DeliveryWorker
-from connbeat.agent.identity import Identity, identify
+from connbeat.agent.delivery.deliver import DeliveryWorker
+from connbeat.agent.delivery.outputs import build_outputs, delivery_policy
+from connbeat.agent.delivery.queues import Queues, build_queues
+from connbeat.agent.monitoring.identity import Identity, identify
 from connbeat.agent.observe import EventMaker, Observer, ObserverThread
-from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.processing import build_processing
-from connbeat.agent.queues import Queues, build_queues
 from connbeat.agent.shedding import build_shedding
 from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_ns
 from connbeat.attribution.inodes import InodeIndex

@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 
 from connbeat.agent.build import Agent, capture_policy, document_policy, tracker_policy
+from connbeat.agent.delivery.outputs import build_outputs, delivery_policy
 from connbeat.agent.logs import log_settings
-from connbeat.agent.outputs import build_outputs, delivery_policy
 from connbeat.agent.processing import build_processing
 from connbeat.agent.reload import Part, Plan, plan
 from connbeat.clock import Clock

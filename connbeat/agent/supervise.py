@@ -14,9 +14,9 @@ from types import FrameType
 
 import connbeat
 from connbeat.agent.build import Agent
-from connbeat.agent.monitor import Monitor, build_vitals
+from connbeat.agent.monitoring.monitor import Monitor, build_vitals
+from connbeat.agent.monitoring.service import Service
 from connbeat.agent.reloader import Reloader
-from connbeat.agent.service import Service
 from connbeat.agent.sight import read_sight
 from connbeat.agent.signals import Wake, leave_at_once
 from connbeat.capture.advice import lacks

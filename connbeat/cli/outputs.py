@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from connbeat.agent.outputs import build_outputs
+from connbeat.agent.delivery.outputs import build_outputs
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.clock import SystemClock

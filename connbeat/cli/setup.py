@@ -2,7 +2,7 @@
 
 import sys
 
-from connbeat.agent.outputs import output_context
+from connbeat.agent.delivery.outputs import output_context
 from connbeat.cli.options import Options
 from connbeat.cli.settings import load_settings
 from connbeat.clock import SystemClock

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
-from connbeat.agent.delivery_report import DeliveryCounts
+from connbeat.agent.delivery.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.delivery.delivery_report import DeliveryCounts
 from connbeat.backoff import Backoff
 from connbeat.clock import SystemClock
 from connbeat.outputs.http.client import HttpOutput

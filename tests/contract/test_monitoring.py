@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connbeat.agent.build import Agent, build_agent
-from connbeat.agent.monitor import Monitor, build_vitals
+from connbeat.agent.monitoring.monitor import Monitor, build_vitals
 from connbeat.cli.health import ask
 from connbeat.clock import SystemClock
 from connbeat.config.schema import ConnbeatConfig, HttpConfig, PathConfig, QueueMemConfig, Settings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
-from connbeat.agent.delivery_report import DeliveryCounts
+from connbeat.agent.delivery.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.delivery.delivery_report import DeliveryCounts
 from connbeat.backoff import Backoff
 from connbeat.clock import SystemClock
 from connbeat.model.batches import Event

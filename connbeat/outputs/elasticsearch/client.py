@@ -2,8 +2,8 @@
 
 Of the client we use its requests: it speaks to the versions before and after its own
 (`compatible-with=8`) and knows an Elasticsearch from what only looks like one. Its retries, its
-choice of hosts and its JSON are not used: for those there are `agent.deliver`, `outputs.failover`
-and msgspec.
+choice of hosts and its JSON are not used: for those there are `agent.delivery.deliver`,
+`outputs.failover` and msgspec.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """One connection to a Redis server, with redis-py: the only module that imports it.
 
-Used below redis-py's pools and retries, which would send again without telling: `agent/deliver` is
-the one place that retries.
+Used below redis-py's pools and retries, which would send again without telling:
+`agent/delivery/deliver` is the one place that retries.
 """
 
 import socket

@@ -8,7 +8,7 @@ import pytest
 
 from connbeat.agent import build, reloader
 from connbeat.agent.build import Agent, build_agent
-from connbeat.agent.deliver import DeliveryPolicy
+from connbeat.agent.delivery.deliver import DeliveryPolicy
 from connbeat.agent.reloader import Reloader
 from connbeat.clock import SystemClock
 from connbeat.config.schema import ConnbeatConfig, LoggingConfig, Settings

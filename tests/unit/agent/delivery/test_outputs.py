@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent.outputs import _CLIENTS, build_outputs, delivery_policy
+from connbeat.agent.delivery.outputs import _CLIENTS, build_outputs, delivery_policy
 from connbeat.config.outputs.registry import OUTPUTS
 from connbeat.config.schema import DeadLetterConfig, PathConfig, QueueMemConfig, Settings
 from connbeat.errors import ConfigError

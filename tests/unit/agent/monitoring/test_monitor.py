@@ -8,7 +8,7 @@ import pytest
 
 from connbeat.agent import build
 from connbeat.agent.build import build_agent
-from connbeat.agent.monitor import Monitor, build_vitals
+from connbeat.agent.monitoring.monitor import Monitor, build_vitals
 from connbeat.cli.health import ask
 from connbeat.clock import SystemClock
 from connbeat.config.schema import ConnbeatConfig, HttpConfig, PathConfig, Settings

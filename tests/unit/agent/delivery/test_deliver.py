@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.agent.deliver import DeliveryPolicy, DeliveryWorker
-from connbeat.agent.delivery_report import DeliveryCounts
-from connbeat.agent.filters import WhenFilter
+from connbeat.agent.delivery.deliver import DeliveryPolicy, DeliveryWorker
+from connbeat.agent.delivery.delivery_report import DeliveryCounts
+from connbeat.agent.delivery.filters import WhenFilter
 from connbeat.backoff import Backoff
 from connbeat.errors import Permanent, Transient
 from connbeat.model.batches import Batch, Drop, Outcome

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connbeat.agent.deliver import DeliveryWorker
+from connbeat.agent.delivery.deliver import DeliveryWorker
 from connbeat.clock import Clock
 from connbeat.queue.drops import QUEUE_REASONS
 from connbeat.queue.protocol import Queue

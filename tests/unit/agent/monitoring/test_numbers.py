@@ -1,4 +1,4 @@
-from connbeat.agent.numbers import Numbers
+from connbeat.agent.monitoring.numbers import Numbers
 from connbeat.queue.drops import QUEUE_FULL
 from connbeat.telemetry.metrics import Metric, Metrics
 

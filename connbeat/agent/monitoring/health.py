@@ -6,7 +6,7 @@ arrives. A destination that is away is no reason to restart anything.
 
 import msgspec
 
-from connbeat.agent.vitals import OutputVitals
+from connbeat.agent.monitoring.vitals import OutputVitals
 
 #: A poll of 200,000 connections takes seconds; what takes a minute hangs.
 HANG_SECONDS = 60.0

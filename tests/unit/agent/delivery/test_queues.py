@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent.queues import build_queues, flushing, spool_directory
+from connbeat.agent.delivery.queues import build_queues, flushing, spool_directory
 from connbeat.config.schema import PathConfig, QueueDiskConfig, QueueMemConfig, Settings
 from connbeat.errors import Permanent
 from connbeat.queue.memory import MemoryQueue

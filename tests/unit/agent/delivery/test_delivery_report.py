@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from connbeat.agent.delivery_report import DeliveryCounts, DeliveryReport, Failure
+from connbeat.agent.delivery.delivery_report import DeliveryCounts, DeliveryReport, Failure
 from connbeat.errors import Transient
 from connbeat.model.batches import Drop, Outcome
 from connbeat.telemetry.metrics import Metric, Metrics

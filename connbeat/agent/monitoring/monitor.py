@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 import connbeat
 from connbeat.agent.build import Agent
-from connbeat.agent.health import Facts, Health, alive, ready
-from connbeat.agent.sight import read_sight
-from connbeat.agent.stats import (
+from connbeat.agent.monitoring.health import Facts, Health, alive, ready
+from connbeat.agent.monitoring.stats import (
     Document,
     Pipeline,
     Process,
@@ -20,7 +19,8 @@ from connbeat.agent.stats import (
     state_document,
     stats_document,
 )
-from connbeat.agent.vitals import Vitals
+from connbeat.agent.monitoring.vitals import Vitals
+from connbeat.agent.sight import read_sight
 from connbeat.capture.advice import lacks
 from connbeat.clock import Clock
 from connbeat.config.schema import Settings

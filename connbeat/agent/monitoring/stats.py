@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from connbeat.agent.health import Health
-from connbeat.agent.identity import Identity
-from connbeat.agent.numbers import Numbers
+from connbeat.agent.monitoring.health import Health
+from connbeat.agent.monitoring.identity import Identity
+from connbeat.agent.monitoring.numbers import Numbers
 from connbeat.capture.advice import Lack
 from connbeat.capture.ladder import Rung, Standing
 from connbeat.telemetry.metrics import Metric, Metrics

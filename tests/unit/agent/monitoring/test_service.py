@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent.service import Service, status_line
+from connbeat.agent.monitoring.service import Service, status_line
 from connbeat.telemetry.heartbeat import Heartbeat
 from connbeat.telemetry.metrics import Metric, Metrics
 from connbeat.telemetry.systemd import Notifier

@@ -1,6 +1,6 @@
 import pytest
 
-from connbeat.agent.retries import MAX_RETRIES, Retries
+from connbeat.agent.delivery.retries import MAX_RETRIES, Retries
 from connbeat.model.batches import Outcome
 from tests.deliveries import event, events, ids
 

@@ -1,7 +1,7 @@
 import pytest
 
-from connbeat.agent.health import HANG_SECONDS, STALLED_SECONDS, Facts, alive, ready
-from connbeat.agent.vitals import OutputVitals
+from connbeat.agent.monitoring.health import HANG_SECONDS, STALLED_SECONDS, Facts, alive, ready
+from connbeat.agent.monitoring.vitals import OutputVitals
 
 
 def facts(

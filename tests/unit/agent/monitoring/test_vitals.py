@@ -1,7 +1,7 @@
 from typing import cast
 
-from connbeat.agent.deliver import DeliveryWorker
-from connbeat.agent.vitals import Vitals
+from connbeat.agent.delivery.deliver import DeliveryWorker
+from connbeat.agent.monitoring.vitals import Vitals
 from connbeat.queue.drops import QUEUE_FULL
 from connbeat.queue.memory import MemoryQueue
 from connbeat.telemetry.heartbeat import Heartbeat

@@ -1,6 +1,6 @@
 import pytest
 
-from connbeat.agent.filters import WhenFilter
+from connbeat.agent.delivery.filters import WhenFilter
 from tests.deliveries import event, events, ids
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent.dead_letters import DeadLetters, dead_letter_directory
+from connbeat.agent.delivery.dead_letters import DeadLetters, dead_letter_directory
 from connbeat.model.batches import Drop
 from connbeat.outputs.file.client import FileOutput
 from connbeat.telemetry.metrics import Metric, Metrics

@@ -5,10 +5,10 @@ import socket
 from collections.abc import Callable
 
 import connbeat
-from connbeat.agent.dead_letters import DeadLetters, dead_letter_directory
-from connbeat.agent.deliver import DeliveryPolicy
-from connbeat.agent.filters import WhenFilter
-from connbeat.agent.queues import flushing
+from connbeat.agent.delivery.dead_letters import DeadLetters, dead_letter_directory
+from connbeat.agent.delivery.deliver import DeliveryPolicy
+from connbeat.agent.delivery.filters import WhenFilter
+from connbeat.agent.delivery.queues import flushing
 from connbeat.backoff import Backoff
 from connbeat.clock import Clock
 from connbeat.config.schema import Settings

@@ -1,9 +1,9 @@
 import json
 from typing import Any
 
-from connbeat.agent.health import Health, Reason
-from connbeat.agent.identity import Identity
-from connbeat.agent.stats import (
+from connbeat.agent.monitoring.health import Health, Reason
+from connbeat.agent.monitoring.identity import Identity
+from connbeat.agent.monitoring.stats import (
     Pipeline,
     Process,
     Sighted,

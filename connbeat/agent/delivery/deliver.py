@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from connbeat.agent.dead_letters import DeadLetters
-from connbeat.agent.delivery_report import DeliveryCounts, DeliveryReport, Failure
-from connbeat.agent.filters import WhenFilter
-from connbeat.agent.retries import Retries
+from connbeat.agent.delivery.dead_letters import DeadLetters
+from connbeat.agent.delivery.delivery_report import DeliveryCounts, DeliveryReport, Failure
+from connbeat.agent.delivery.filters import WhenFilter
+from connbeat.agent.delivery.retries import Retries
 from connbeat.backoff import Backoff
 from connbeat.clock import Clock
 from connbeat.errors import Permanent, Transient

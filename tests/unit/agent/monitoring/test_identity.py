@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from connbeat.agent import identity
-from connbeat.agent.identity import Identity, identify
+from connbeat.agent.monitoring import identity
+from connbeat.agent.monitoring.identity import Identity, identify
 
 
 def made(hostname: str = "h1", path_data: str = "/data") -> Identity:
