@@ -110,7 +110,7 @@ class Supervisor:
         try:
             self._monitor.open()
         except Permanent as error:
-            log.error("The monitoring endpoint cannot be opened. error=%s", error)  # noqa: TRY400
+            log.error("The monitoring endpoint cannot be opened. error=%s", error)  # noqa: TRY400  it says it all
             return False
         return True
 

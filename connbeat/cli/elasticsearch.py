@@ -55,7 +55,7 @@ def _version(text: str) -> Version:
     try:
         version = parse_version(text)
         if version < OLDEST:
-            raise ValueError(f"found {text!r}, expected 7.17 or later")  # noqa: TRY301  told as one
+            raise ValueError(f"found {text!r}, expected 7.17 or later")  # noqa: TRY301  told below, as the others
     except ValueError as error:
         raise ConfigError((f"connbeat export template: --es.version: {error}",)) from error
     return version

@@ -302,8 +302,8 @@ def test_a_socket_kept_after_its_connection_was_reset_is_told_once(
 FLOOD = 60_000
 LONG_LIVED = 10
 FLOOD_POLL_SECONDS = 2.0
-#: Three dumps, for what is missing is closed after 3 s, twice: what the stopped agent missed may
-#: overrun its buffer once more while it catches up. And those whose number was not told yet.
+#: Three dumps, for what is missing is closed after 3 s; six were seen. The agent catches up with
+#: what it missed in between, and tells the number of its polls once a second.
 MOST_POLLS = 8
 
 
