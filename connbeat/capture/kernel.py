@@ -18,7 +18,7 @@ from connbeat.errors import CaptureError
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import Tracefs, open_tracefs
 from connbeat.model.targets import Target
-from connbeat.model.traces import ProcessSink, Tick, Trace
+from connbeat.model.traces import Close, ProcessSink, Tick, Trace
 from connbeat.telemetry.metrics import Metric, Metrics
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _REOPEN_NS = 30_000_000_000
 #: The last turn is a minute ahead: what waits for something younger waits no more.
 _LAST_TURN_NS = 60_000_000_000
+_MESSAGES_AT_ONCE = 2000
 
 
 class KernelSource:
@@ -100,7 +101,10 @@ class KernelSource:
         folder = self._transitions.folder if self._transitions is not None else None
         waiting: dict[int, Trace] = folder.by_cookie if folder is not None else {}
         malformed = self._joiner.malformed
-        closes = self._joiner.join(heard, waiting, until_ns)
+        closes: list[Close] = []
+        while heard:  # a message takes as much as what it becomes: let go of it soon
+            closes += self._joiner.join(heard[:_MESSAGES_AT_ONCE], waiting, until_ns)
+            del heard[:_MESSAGES_AT_ONCE]
         self._metrics.add(Metric.ROWS_MALFORMED, self._joiner.malformed - malformed)
         opened: Sequence[Trace] = ()
         failed: Sequence[Trace] = ()

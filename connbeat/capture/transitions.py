@@ -6,6 +6,7 @@ reading is folded: a younger one of another processor may still be on its way.
 
 import logging
 import os
+from collections.abc import Sequence
 from operator import itemgetter
 
 from connbeat.capture.formats import (
@@ -22,7 +23,7 @@ from connbeat.capture.formats import (
 from connbeat.capture.traces import TraceFolder
 from connbeat.errors import CaptureError, Malformed
 from connbeat.linux.procfs import ProcFs
-from connbeat.linux.ring_buffer import LOST, RawEvent, parse_page
+from connbeat.linux.ring_buffer import LOST, RawEvent, parse_page, start_of
 from connbeat.linux.tracefs import Tracefs, TraceInstance, page_size
 from connbeat.model.traces import ProcessSink
 
@@ -34,6 +35,9 @@ _BUFFER_KB_LEAST = 1024
 _BUFFER_KB_ALL = 64 << 10
 #: Pages of each processor that one turn reads: twice what a buffer holds.
 _PAGES = 4096
+#: Pages whose records are unpacked at once, a second of 6,000 connections: until it is folded a
+#: record takes 140 bytes more than it has in its page.
+_PAGES_AT_ONCE = 400
 #: How often an instance that is silent is looked at: it may be idle, or switched off.
 _LOOK_NS = 1_900_000_000
 
@@ -81,6 +85,20 @@ class TransitionSource:
         pages = self._instance.read_pages(self._page_bytes, _PAGES)
         if not pages:
             self._look(until_ns)
+        is_lossy = False
+        if len(pages) > _PAGES_AT_ONCE:
+            pages.sort(key=start_of)
+        while len(pages) > _PAGES_AT_ONCE:
+            part = pages[:_PAGES_AT_ONCE]
+            del pages[:_PAGES_AT_ONCE]
+            before_ns = start_of(pages[0])  # no later page has anything older
+            is_lossy = self._fold_pages(part, min(until_ns, before_ns - 1)) or is_lossy
+        return self._fold_pages(pages, until_ns) or is_lossy
+
+    def close(self) -> None:
+        self._instance.close()
+
+    def _fold_pages(self, pages: Sequence[bytes], until_ns: int) -> bool:
         events = self._held
         is_lossy = False
         for page in pages:
@@ -93,9 +111,6 @@ class TransitionSource:
         del events[cut:]
         self.folder.fold(events)
         return is_lossy
-
-    def close(self) -> None:
-        self._instance.close()
 
     def _look(self, now_ns: int) -> None:
         if now_ns - self._looked_ns < _LOOK_NS:

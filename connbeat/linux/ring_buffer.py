@@ -60,6 +60,11 @@ def parse_page(page: bytes, found: list[RawEvent]) -> Loss:
     return loss
 
 
+def start_of(page: bytes) -> int:
+    """The time of a page's first event; none in the page is older."""
+    return int.from_bytes(page[:8], "little")
+
+
 # 50 events a page, thousands a second: words are read by index, not unpacked one by one.
 def _parse_words(page: bytes, time_ns: int, end: int, found: list[RawEvent]) -> None:
     words = memoryview(page)[:end].cast("I")

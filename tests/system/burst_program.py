@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -57,6 +58,7 @@ def children(*bodies: Callable[[], None]) -> Iterator[list[int]]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
+        for pid in pids:
             os.waitpid(pid, 0)
 
 
@@ -174,6 +176,35 @@ def serve_churn(at: socket.socket) -> None:
             with one:
                 one.send(b"z")
                 one.recv(1)
+
+
+# hold: connections that stay open, and end all at once
+
+
+def hold(count: int, processes: int) -> Truth:
+    """Each process has both ends of its part of them, and all are killed at the word.
+
+    Not one process only: a session may hold 20,000 descriptors, and not raise that everywhere.
+    """
+    at = [listener() for _ in range(processes)]
+    ready, done = os.pipe()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with children(*(lambda one=one: keep(one, count // processes, done) for one in at)) as pids:
+        for _ in pids:
+            os.read(ready, 1)
+        tell({"ports": [one.getsockname()[1] for one in at], "pids": pids})
+        wait_for_go()
+        start = time.monotonic()
+    return {"seconds": time.monotonic() - start}
+
+
+def keep(at: socket.socket, count: int, done: int) -> None:
+    kept = []
+    for _ in range(count):
+        kept += [socket.create_connection(at.getsockname()), at.accept()[0]]
+    os.write(done, b".")
+    signal.pause()
 
 
 # fail: connects that come to nothing
@@ -383,7 +414,7 @@ def connect_inside() -> Truth:
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (burst, churn, fail, serve, listen, blink, inherit)
+    one.__name__: one for one in (burst, churn, hold, fail, serve, listen, blink, inherit)
 }
 
 if __name__ == "__main__":

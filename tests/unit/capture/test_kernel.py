@@ -159,6 +159,19 @@ def test_a_close_and_its_trace_are_one(house: House) -> None:
     assert not tick.is_lossy
 
 
+def test_of_more_messages_than_are_joined_at_once_each_is_told_once_in_their_order(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MESSAGES_AT_ONCE", 2)
+    kernel = house.kernel()
+    house.connect()
+    house.destroy(5, at_ns=house.clock.time_ns)
+    hearing(kernel).queued = [heard(cookie) for cookie in (1, 2, 3, 4, 5)]
+    closes = kernel.tick().closes
+    assert [close.socket.cookie for close in closes] == [1, 2, 3, 4, 5]
+    assert closes[-1].trace is not None
+
+
 def test_what_ends_between_the_two_readings_is_told_with_its_message_in_the_next_turn(
     house: House,
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from connbeat.capture import transitions
 from connbeat.capture.formats import (
     DESTROY,
     ERROR,
@@ -106,6 +107,34 @@ def test_what_is_younger_than_the_moment_waits_for_the_next_turn(house: House) -
     assert list(source.folder.by_cookie) == [6, 5]
     assert source.folder.by_cookie[6].direction is Direction.OUTBOUND
     source.close()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_many_pages_are_folded_part_by_part_in_the_order_of_their_times(
+    house: House, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """A page of one processor reaches into the time of several of the other."""
+    monkeypatch.setattr(transitions, "_PAGES_AT_ONCE", at_once)
+    source = house.source()
+    house.write(0, page(1 * MS, house.connects(), delayed(house.destroyed(5), 5 * MS)))
+    house.write(1, *(page(n * MS, house.destroyed(n)) for n in (2, 4)), page(3 * MS))
+    house.write(1, page(5 * MS, house.connects()), page(8 * MS, house.destroyed(8)))
+    house.write(1, page(9 * MS, house.destroyed(9)))
+    assert not source.fold(8 * MS)
+    traces = source.folder.by_cookie
+    assert {cookie: trace.opened_ns for cookie, trace in traces.items()} == {
+        2: MS, 4: 0, 5: 5 * MS, 8: 0
+    }  # fmt: skip
+    assert list(traces) == [2, 4, 5, 8]
+    source.fold(9 * MS)
+    assert 9 in traces
+    source.close()
+
+
+def delayed(event: bytes, delta: int) -> bytes:
+    """The same event, so long after the one before."""
+    first = int.from_bytes(event[:4], "little")
+    return (first | delta << 5).to_bytes(4, "little") + event[4:]
 
 
 def test_a_loss_is_counted_and_told_and_parts_what_was_from_what_comes(house: House) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connbeat.errors import Malformed
-from connbeat.linux.ring_buffer import HEADER_BYTES, LOST, RawEvent, parse_page
+from connbeat.linux.ring_buffer import HEADER_BYTES, LOST, RawEvent, parse_page, start_of
 from tests.strategies import hostile
 from tests.traces import (
     MISSED,
@@ -95,6 +95,12 @@ def test_what_stands_behind_the_used_bytes_is_not_read() -> None:
 
 
 # Loss
+
+
+def test_no_event_is_older_than_the_start_of_its_page() -> None:
+    made = page(12, short_event(b"aaaa", 3), short_event(b"bbbb"))
+    assert start_of(made) == 12
+    assert start_of(b"") == 0
 
 
 def test_an_ordinary_page_lost_nothing() -> None:
