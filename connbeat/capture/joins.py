@@ -93,6 +93,8 @@ class CloseJoiner:
             self._newest_joined_ns = trace.closed_ns
         if not row.remote_port:
             row = _located(row, trace)
+        if trace.may_be_abandoned and row.rqueue:
+            row = _without_fin(row)
         process = trace.process
         if process is not None and process.netns != where:
             where = self._where(where, process.netns)
@@ -124,6 +126,15 @@ def _located(row: Socket, trace: Trace) -> Socket:
         remote_ip=trace.remote_ip or row.remote_ip,
         remote_port=trace.remote_port,
     )
+
+
+def _without_fin(row: Socket) -> Socket:
+    """What is left unread says that there was none; the last byte was taken for it."""
+    if row.counters is None:
+        return row
+    received = row.counters.bytes_received + 1
+    counters = msgspec.structs.replace(row.counters, bytes_received=received)
+    return msgspec.structs.replace(row, counters=counters)
 
 
 def _socket_of(trace: Trace) -> Socket:

@@ -9,7 +9,7 @@ Records come sorted by time. `skaddr` names a socket from its first step to its 
     listen()     CLOSE -> LISTEN          in the caller's context
     accept       SYN_RECV -> ESTABLISHED  in a softirq: the current process is anybody
     close        -> FIN_WAIT1, LAST_ACK   in process context: the worker that served it
-    abort        ESTABLISHED -> CLOSE     no FIN came; from CLOSE_WAIT it had come
+    abort        ESTABLISHED -> CLOSE     (whether the other side's FIN came: see `fins`)
     end          tcp_destroy_sock         joins `skaddr` to the cookie, the name everywhere else
 
 What happens in a softirq has nothing to do with the current process. On loopback much of it happens
@@ -21,8 +21,9 @@ Starts and ends of processes run in the same stream, so that a pid is asked for 
 import struct
 from collections.abc import Callable, Sequence
 
-from connbeat.capture.failures import Failures
-from connbeat.capture.formats import TraceFormats
+from connbeat.capture import fins
+from connbeat.capture.failures import Ends, Failures
+from connbeat.capture.formats import IN_INTERRUPT, TraceFormats
 from connbeat.linux.ring_buffer import LOST, RawEvent
 from connbeat.linux.tracefs import compile_fields
 from connbeat.model.addresses import unmap
@@ -30,16 +31,15 @@ from connbeat.model.connections import Direction
 from connbeat.model.sockets import TcpState
 from connbeat.model.traces import ProcessSink, Trace
 
-#: TRACE_FLAG_HARDIRQ | TRACE_FLAG_SOFTIRQ: the current process has nothing to do with it.
-_IN_INTERRUPT = 0x18
 _CLONE_THREAD = 0x10000
 _AF_INET = 2
 #: Sockets followed at once, 350 bytes each; beyond it the rest is known by dumps and closes only.
 _MAX_TRACES = 300_000
+#: Errors remembered, 300 bytes each: of a half-closed connection that failed and was kept since.
+_MAX_ERRORS = 5000
 
 # Plain names: an enum's member costs a tenth of a record.
 _SYN_SENT, _ESTABLISHED = int(TcpState.SYN_SENT), int(TcpState.ESTABLISHED)
-_CLOSE_WAIT, _LAST_ACK = int(TcpState.CLOSE_WAIT), int(TcpState.LAST_ACK)
 _CLOSE, _LISTEN = int(TcpState.CLOSE), int(TcpState.LISTEN)
 _INBOUND, _OUTBOUND, _UNKNOWN = Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN
 
@@ -51,6 +51,8 @@ class TraceFolder:
         self._sink = sink
         self._by_skaddr: dict[int, Trace] = {}
         self._failures = Failures(tells_why=formats.error is not None)
+        #: When a socket of these ends last had an error, in the order of the times.
+        self._errors: dict[Ends, int] = {}
         #: Destroyed, and waiting for the close message with that cookie.
         self.by_cookie: dict[int, Trace] = {}
         #: Established since `take`, closed since or not; and what `take` had of them.
@@ -114,7 +116,7 @@ class TraceFolder:
         elif new == _SYN_SENT:
             trace = self._begin(skaddr, _OUTBOUND, time_ns)
             self._locate(trace, page, offset)
-            if not flags & _IN_INTERRUPT:
+            if not flags & IN_INTERRUPT:
                 trace.process = self._sink.process_of(thread, time_ns)
         elif new == _LISTEN:
             trace = self._begin(skaddr, _UNKNOWN, time_ns)
@@ -123,11 +125,11 @@ class TraceFolder:
             trace.process = self._sink.process_of(thread, time_ns)
             self._opened.append(trace)
         elif old == _SYN_SENT:
-            self._fail(skaddr, new, time_ns, (page, offset), in_process=not flags & _IN_INTERRUPT)
+            self._fail(skaddr, new, time_ns, (page, offset), in_process=not flags & IN_INTERRUPT)
         elif skaddr in self._by_skaddr:
             trace = self._by_skaddr[skaddr]
-            trace.has_peer_closed = _has_fin(old, new)
-            if trace.direction is _INBOUND and not flags & _IN_INTERRUPT:
+            fins.step(trace, old, new, time_ns)
+            if trace.direction is _INBOUND and not flags & IN_INTERRUPT:
                 trace.process = self._sink.process_of(thread, time_ns)
 
     def _begin(self, skaddr: int, direction: Direction, time_ns: int) -> Trace:
@@ -182,16 +184,24 @@ class TraceFolder:
     def _on_error(self, time_ns: int, page: bytes, offset: int) -> None:
         error, sport, dport, family, remote, remote6 = self._error(page, offset)
         ip = remote if family == _AF_INET else unmap(remote6)
-        self._failures.explain((ip, sport, dport), error, time_ns)
+        ends = ip, sport, dport
+        self._failures.explain(ends, error, time_ns)
+        self._errors.pop(ends, None)
+        self._errors[ends] = time_ns
+        if len(self._errors) > _MAX_ERRORS:
+            del self._errors[next(iter(self._errors))]
 
     def _on_destroy(self, time_ns: int, page: bytes, offset: int) -> None:
         flags, thread, skaddr, cookie = self._destroy(page, offset)
         trace = self._by_skaddr.pop(skaddr, None)
         if trace is None:  # it was there before us, or never was a connection: its time is known
             trace = Trace(skaddr, _UNKNOWN, 0)
-        elif trace.direction is _INBOUND and trace.process is None and not flags & _IN_INTERRUPT:
+        elif trace.direction is _INBOUND and trace.process is None and not flags & IN_INTERRUPT:
             # Reset by the other side: it stayed with the worker until that closed it.
             trace.process = self._sink.process_of(thread, time_ns)
+        if trace.finished_ns and not flags & IN_INTERRUPT:
+            ends = trace.remote_ip, trace.local_port, trace.remote_port
+            fins.end(trace, time_ns, self._errors.get(ends, 0))
         trace.cookie = cookie
         trace.closed_ns = time_ns
         self.by_cookie[cookie] = trace
@@ -217,10 +227,3 @@ class TraceFolder:
         self._sink.lost()
         self._by_skaddr.clear()
         self._failures.lose()
-
-
-def _has_fin(old: int, new: int) -> bool | None:
-    """Whether the other side's FIN came before this end; after FIN_WAIT1 it is still to come."""
-    if new == _LAST_ACK or old == _CLOSE_WAIT:
-        return True
-    return False if new == _CLOSE else None

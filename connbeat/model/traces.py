@@ -18,6 +18,8 @@ class Trace:
     connect that failed, 0 if none was told; `cookie` and `closed_ns` are 0 until the socket was
     destroyed. Addresses packed; the local port of a connect() is 0 until its first answer.
     `has_peer_closed`: whether the other side's FIN came, None where the transitions do not tell.
+    `finished_ns`: when our own FIN went and none had come, 0 once that no longer counts.
+    `may_be_abandoned`: if something is left unread at the end, no FIN came, but our side gave up.
     Times are CLOCK_MONOTONIC.
     """
 
@@ -28,11 +30,13 @@ class Trace:
         "errno",
         "failed_ns",
         "family",
+        "finished_ns",
         "has_peer_closed",
         "is_established",
         "is_listener",
         "local_ip",
         "local_port",
+        "may_be_abandoned",
         "opened_ns",
         "process",
         "remote_ip",
@@ -53,6 +57,8 @@ class Trace:
         self.is_established = False
         self.is_listener = False
         self.has_peer_closed: bool | None = None
+        self.finished_ns = 0
+        self.may_be_abandoned = False
         self.errno = 0
         self.failed_ns = 0
         self.cookie = 0

@@ -207,6 +207,153 @@ def keep(at: socket.socket, count: int, done: int) -> None:
     signal.pause()
 
 
+# halves: which side ends first, and what is left then
+
+
+def halves(how: str, count: int) -> Truth:
+    """Connections that all end in one way (`ENDINGS`), step by step together.
+
+    Tells what each end sent, and what came in at its host.
+    """
+    at = listener()
+    port = at.getsockname()[1]
+    tell({"port": port})
+    wait_for_go()
+    made = []
+    for number in range(count):
+        client = socket.create_connection((LOOPBACK, port))
+        made.append(Half(client, at.accept()[0], number + 1))
+    ports = [half.client.getsockname()[1] for half in made]
+    for step in ENDINGS[how]:
+        if isinstance(step, float):
+            time.sleep(step)
+            continue
+        for half in made:
+            step(half)
+    at.close()
+    return {
+        "port": port,
+        "connections": {
+            p: [half.asked, half.answered] for p, half in zip(ports, made, strict=True)
+        },
+    }
+
+
+class Half:
+    """A connection with both its ends; the steps that its end is made of."""
+
+    def __init__(self, client: socket.socket, server: socket.socket, size: int) -> None:
+        self.client = client
+        self.server = server
+        self.size = size
+        self.asked = self.answered = 0
+
+    def ask(self) -> None:
+        self.asked = self.size
+        self.client.sendall(b"a" * self.size)
+        receive(self.server, self.size)
+
+    def finish(self) -> None:
+        self.client.shutdown(socket.SHUT_WR)
+
+    def read_finish(self) -> None:
+        assert self.server.recv(1) == b""
+
+    def answer(self) -> None:
+        self.answered = 2 * self.size
+        self.server.sendall(b"b" * self.answered)
+
+    def answer_much(self) -> None:
+        """While it is being read: data and end may come in while the reader holds the socket."""
+        self.answered = 1_000_000 + self.size
+
+        def work() -> None:
+            with self.server:
+                self.server.sendall(b"b" * self.answered)
+
+        with contextlib.closing(self.client):
+            thread = threading.Thread(target=work)
+            thread.start()
+            while self.client.recv(1 << 16):
+                pass
+            thread.join()
+
+    def read_answer(self) -> None:
+        receive(self.client, self.answered)
+
+    def read_end(self) -> None:
+        assert self.client.recv(1) == b""
+
+    def close_both(self) -> None:
+        """At once: each in a thread of its own."""
+        together(self.client.close, self.server.close)
+
+    def finish_both(self) -> None:
+        together(self.finish, lambda: self.server.shutdown(socket.SHUT_WR))
+
+    def close_client(self) -> None:
+        self.client.close()
+
+    def close_server(self) -> None:
+        self.server.close()
+
+    def reset_server(self) -> None:
+        reset_on_close(self.server)
+        self.server.close()
+
+
+def together(*steps: Callable[[], None]) -> None:
+    barrier = threading.Barrier(len(steps))
+
+    def work(step: Callable[[], None]) -> None:
+        barrier.wait()
+        step()
+
+    threads = [threading.Thread(target=work, args=(step,)) for step in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+#: Longer than an acknowledgement is put off.
+ACKNOWLEDGED = 0.1
+ENDINGS: dict[str, tuple[Callable[[Half], None] | float, ...]] = {
+    "the client closes": (Half.ask, Half.close_client, Half.close_server),
+    "the server closes": (Half.ask, Half.answer, Half.read_answer, Half.close_server,
+                          Half.close_client),
+    "half-close, answer and end are read": (
+        Half.ask, Half.finish, Half.read_finish, Half.answer, Half.close_server, Half.read_answer,
+        Half.read_end, Half.close_client),
+    "half-close, a long answer is read while it comes": (
+        Half.ask, Half.finish, Half.read_finish, Half.answer_much),
+    "half-close, the end is not read": (
+        Half.ask, Half.finish, Half.answer, Half.read_answer, Half.close_server, Half.close_client),
+    "half-close, answer and end are not read": (
+        Half.ask, Half.finish, Half.answer, Half.close_server, Half.close_client),
+    "half-close, then close": (Half.ask, Half.finish, Half.close_client, Half.close_server),
+    "half-close, acknowledged, then close": (
+        Half.ask, Half.finish, ACKNOWLEDGED, Half.close_client, Half.close_server),
+    "half-close, acknowledged, answer is read, then close": (
+        Half.ask, Half.finish, ACKNOWLEDGED, Half.answer, Half.read_answer, Half.close_client,
+        Half.close_server),
+    "half-close, then closed with the answer unread": (
+        Half.ask, Half.finish, Half.answer, ACKNOWLEDGED, Half.close_client, Half.close_server),
+    "half-close, the server resets": (
+        Half.ask, Half.finish, Half.reset_server, Half.close_client),
+    "half-close, acknowledged, the server resets": (
+        Half.ask, Half.finish, ACKNOWLEDGED, Half.reset_server, ACKNOWLEDGED, Half.close_client),
+    "both close at once": (Half.ask, Half.close_both),
+    "both half-close at once": (
+        Half.ask, Half.finish_both, Half.read_finish, Half.read_end, Half.close_client,
+        Half.close_server),
+    "both half-close at once, the ends are not read": (
+        Half.ask, Half.finish_both, Half.close_client, Half.close_server),
+    "closed with the answer unread": (
+        Half.ask, Half.answer, ACKNOWLEDGED, Half.close_client, Half.close_server),
+}  # fmt: skip
+
+
 # fail: connects that come to nothing
 
 
@@ -414,7 +561,7 @@ def connect_inside() -> Truth:
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (burst, churn, hold, fail, serve, listen, blink, inherit)
+    one.__name__: one for one in (burst, churn, hold, halves, fail, serve, listen, blink, inherit)
 }
 
 if __name__ == "__main__":

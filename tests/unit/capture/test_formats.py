@@ -52,10 +52,11 @@ def test_a_kernel_without_one_of_the_others_is_not(tree: Path, event: str) -> No
 
 
 def test_the_filter_lets_the_steps_through_that_are_read_and_no_ordinary_end() -> None:
-    def is_recorded(old: TcpState, new: TcpState) -> bool:
-        condition = STATE_FILTER.replace("||", "or").replace("&&", "and")
-        assert re.fullmatch(r"[\w\s=()]+", condition)
-        return bool(eval(condition, {"protocol": 6, "oldstate": old, "newstate": new}))
+    def is_recorded(old: TcpState, new: TcpState, flags: int = 0x10) -> bool:
+        condition = STATE_FILTER.replace("||", "or").replace("&&", "and").replace("!(", "not (")
+        assert re.fullmatch(r"[\w\s=()&]+", condition)
+        fields = {"protocol": 6, "oldstate": old, "newstate": new, "common_flags": flags}
+        return bool(eval(condition, fields))
 
     state = TcpState
     for old, new in [
@@ -69,8 +70,12 @@ def test_the_filter_lets_the_steps_through_that_are_read_and_no_ordinary_end() -
         (state.ESTABLISHED, state.CLOSE),
         (state.CLOSE_WAIT, state.CLOSE),
         (state.CLOSE, state.LISTEN),
+        (state.FIN_WAIT1, state.CLOSING),
+        (state.FIN_WAIT2, state.FIN_WAIT2),
+        (state.FIN_WAIT1, state.CLOSE),
     ]:
         assert is_recorded(old, new), f"{old.name} -> {new.name}"
+    assert is_recorded(state.FIN_WAIT2, state.CLOSE, flags=0)
     for old, new in [
         (state.LISTEN, state.SYN_RECV),
         (state.ESTABLISHED, state.CLOSE_WAIT),

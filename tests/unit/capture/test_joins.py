@@ -104,6 +104,18 @@ def test_what_the_trace_knows_of_the_fin_makes_the_bytes_exact(
     assert close.socket.counters.bytes_received == received
 
 
+@pytest.mark.parametrize(("unread", "received"), [(0, 99), (7, 100)])
+def test_what_was_left_unread_by_one_that_gave_up_is_no_fin(
+    house: House, unread: int, received: int
+) -> None:
+    mine = trace(5)
+    mine.has_peer_closed = mine.may_be_abandoned = True
+    house.wait(mine)
+    (close,) = house.join(message(make_socket(cookie=5, rqueue=unread), bytes_received=100))
+    assert close.socket.counters is not None
+    assert close.socket.counters.bytes_received == received
+
+
 def test_a_reset_gets_the_addresses_back_that_it_lost(house: House) -> None:
     house.wait(trace(5))
     reset = make_socket(cookie=5, remote_port=0, remote_ip=bytes(4), local_port=0)

@@ -315,6 +315,28 @@ def test_whether_the_other_sides_fin_came_is_known_but_for_one_that_is_to_come(
     assert house.destroy(5).has_peer_closed is has_fin
 
 
+def test_a_half_closed_connection_got_the_other_end_if_its_process_destroys_it(
+    house: House,
+) -> None:
+    for flags, has_fin in ((SOFTIRQ, None), (BH_OFF, True)):
+        house.connect()
+        house.step("ESTABLISHED", "FIN_WAIT1")
+        assert house.destroy(5, flags=flags).has_peer_closed is has_fin
+
+
+def test_it_got_none_if_it_failed_since_however_long_it_is_kept_and_many_fail(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_ERRORS", 2)
+    for others, has_fin in ((1, False), (2, True)):
+        house.connect()
+        house.step("ESTABLISHED", "FIN_WAIT1")
+        house.explain(errno.ECONNRESET)
+        for number in range(others):
+            house.explain(errno.ECONNREFUSED, f"10.0.0.1:{number + 1}")
+        assert house.destroy(5, flags=BH_OFF).has_peer_closed is has_fin, "those are forgotten"
+
+
 # A listener
 
 
