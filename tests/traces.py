@@ -116,6 +116,13 @@ FORMAT_TEXTS = {
         ("__u8 daddr[4]", 33, 4, False),
         ("__u8 daddr_v6[16]", 41, 16, False),
     ]),
+    "icmp": format_text("icmp_send", 77, [
+        *_COMMON,
+        ("int type", 20, 4, True),
+        ("int code", 28, 4, True),
+        ("__u8 saddr[4]", 33, 4, False),
+        ("__u8 daddr[4]", 38, 4, False),
+    ]),
     "destroy": format_text("tcp_destroy_sock", 73, [
         *_COMMON,
         ("const void * skaddr", 16, 8, False),

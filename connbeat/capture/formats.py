@@ -1,7 +1,8 @@
 """Formats: which of the kernel's events are recorded, under which condition, and how they look.
 
 The kernel tells itself where an event's fields are (`format` files), so nothing here depends on its
-version but the names: `inet_sock_set_state` came with Linux 4.16, `inet_sk_error_report` with 5.15.
+version but the names: `inet_sock_set_state` came with Linux 4.16, `inet_sk_error_report` with 5.15,
+`icmp_send` with 6.11.
 """
 
 import msgspec
@@ -12,6 +13,7 @@ from connbeat.model.sockets import TcpState
 
 STATE = "sock/inet_sock_set_state"
 ERROR = "sock/inet_sk_error_report"
+ICMP = "icmp/icmp_send"
 DESTROY = "tcp/tcp_destroy_sock"
 # As sched_process_fork, and it tells threads from processes.
 FORK = "task/task_newtask"
@@ -45,10 +47,14 @@ STATE_FILTER = "protocol==6 && ({})".format(
     )
 )
 ERROR_FILTER = "protocol==6 && error!=0"
+#: Destination unreachable; the kernel sends 1,000 a second at most, for UDP as well.
+ICMP_FILTER = "type==3"
 
 
 class TraceFormats(msgspec.Struct, frozen=True):
-    """Where this kernel has the fields that we read. `error` is None where it has no such event."""
+    """Where this kernel has the fields that we read. `error` and `icmp` are None where it has no
+    such event.
+    """  # noqa: D205  one thought
 
     state: EventFormat
     destroy: EventFormat
@@ -56,19 +62,24 @@ class TraceFormats(msgspec.Struct, frozen=True):
     exec: EventFormat
     exit: EventFormat
     error: EventFormat | None = None
+    icmp: EventFormat | None = None
 
 
 def read_formats(tracefs: Tracefs) -> TraceFormats:
     """Raises CaptureError if the kernel lacks an event that is needed (before 4.16)."""
-    try:
-        error = tracefs.format(ERROR)
-    except CaptureError:
-        error = None
     return TraceFormats(
         state=tracefs.format(STATE),
         destroy=tracefs.format(DESTROY),
         fork=tracefs.format(FORK),
         exec=tracefs.format(EXEC),
         exit=tracefs.format(EXIT),
-        error=error,
+        error=_read_if_there(tracefs, ERROR),
+        icmp=_read_if_there(tracefs, ICMP),
     )
+
+
+def _read_if_there(tracefs: Tracefs, event: str) -> EventFormat | None:
+    try:
+        return tracefs.format(event)
+    except CaptureError:
+        return None

@@ -87,6 +87,9 @@ class TraceFolder:
                 formats.error, ("error", "sport", "dport", "family", "daddr", "daddr_v6")
             ).unpack_from
             self._handlers[formats.error.id] = self._on_error
+        if formats.icmp is not None:
+            self._icmp = compile_fields(formats.icmp, ("code", "saddr", "daddr")).unpack_from
+            self._handlers[formats.icmp.id] = self._on_icmp
 
     def fold(self, events: Sequence[RawEvent]) -> None:
         """Take records in, sorted by time. A record that cannot be read is counted."""
@@ -190,6 +193,10 @@ class TraceFolder:
         self._errors[ends] = time_ns
         if len(self._errors) > _MAX_ERRORS:
             del self._errors[next(iter(self._errors))]
+
+    def _on_icmp(self, time_ns: int, page: bytes, offset: int) -> None:
+        code, caller, called = self._icmp(page, offset)
+        self._failures.reject((caller, called), code, time_ns)
 
     def _on_destroy(self, time_ns: int, page: bytes, offset: int) -> None:
         flags, thread, skaddr, cookie = self._destroy(page, offset)

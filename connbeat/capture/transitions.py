@@ -16,6 +16,8 @@ from connbeat.capture.formats import (
     EXEC,
     EXIT,
     FORK,
+    ICMP,
+    ICMP_FILTER,
     STATE,
     STATE_FILTER,
     read_formats,
@@ -70,6 +72,8 @@ class TransitionSource:
             self._instance.enable(DESTROY)
             if formats.error is not None:
                 self._instance.enable(ERROR, ERROR_FILTER)
+            if formats.icmp is not None:
+                self._instance.enable(ICMP, ICMP_FILTER)
             for event in (FORK, EXEC, EXIT):
                 self._instance.enable(event)
             self._instance.start()

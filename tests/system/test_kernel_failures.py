@@ -84,6 +84,41 @@ def test_a_hundred_failed_connects_are_each_told_once_with_their_reason(
             assert 0 <= lasted < 1500, event
 
 
+#: A REJECT's own words, and what a process reads at its socket.
+REJECTS = {
+    3001: ("icmp-port-unreachable", "refused", errno.ECONNREFUSED),
+    3002: ("tcp-reset", "refused", errno.ECONNREFUSED),
+    3003: ("icmp-host-unreachable", "unreachable", errno.EHOSTUNREACH),
+    3004: ("icmp-net-unreachable", "unreachable", errno.ENETUNREACH),
+    3005: ("icmp-admin-prohibited", "unreachable", errno.EHOSTUNREACH),
+}
+
+
+@pytest.mark.parametrize("how", ["blocking", "waiting", "patient"])
+def test_a_firewall_that_rejects_is_the_reason_also_while_connect_still_runs(
+    agent: KernelAgent, peers: Peers, how: str
+) -> None:
+    """One that waits for the answer closes as soon as it has it; the kernel would have tried on."""
+    netns = peers.netns(f"kernel-rejects-{how}")
+    into = ("ip", "netns", "exec", netns.name)
+    for port, (reject, _, _) in REJECTS.items():
+        rule = (*into, "iptables", "-w", "-A", "INPUT", "-p", "tcp", "--dport", str(port))
+        call(*rule, "-j", "REJECT", "--reject-with", reject)
+    one = {"ip": IP, "how": how}
+    wanted = [{**one, "port": port, "kind": REJECTS[port][1]} for port in REJECTS for _ in range(3)]
+    given_up = {**one, "port": DROPPED, "how": "cancelled", "kind": "cancelled"}
+    call(*into, "iptables", "-w", "-A", "INPUT", "-p", "tcp", "--dport", str(DROPPED), "-j", "DROP")
+    with inside(netns, "fail", wanted=[given_up, *wanted, given_up]) as load:
+        truth = load.go()
+    for told in truth[1:-1]:
+        assert told["errno"] == REJECTS[told["port"]][2], told
+    events = agent.wait_for(in_room(netns), "failures", count=len(truth))
+    agent.await_polls(3)
+    told = Counter((it["kind"], it["local_port"], it["port"]) for it in truth)
+    assert Counter(as_told(it) for it in events) == told
+    assert len(agent.found(in_room(netns))) == len(truth)
+
+
 def in_room(room: Netns) -> Callable[[Document], bool]:
     return lambda it: "connection" in it and it["connection"]["netns"] == room.inode
 

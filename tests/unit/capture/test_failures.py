@@ -125,3 +125,46 @@ def test_a_kernel_that_tells_no_reasons_says_nothing_by_their_absence() -> None:
     failures.add(trace, NOW, in_process=True)
     assert failures.take(NOW + 10 * MS) == [trace]
     assert trace.errno == 0
+
+
+LOCAL = bytes([192, 0, 2, 9])
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    # "fragmentation needed" is no answer to a SYN
+    [(3, errno.ECONNREFUSED), (1, errno.EHOSTUNREACH), (4, errno.ENETUNREACH)],
+)
+def test_one_that_our_firewall_rejected_meanwhile_was_not_given_up_of_its_own_accord(
+    failures: Failures, code: int, told: int
+) -> None:
+    trace = connect()
+    trace.local_ip, trace.opened_ns = LOCAL, NOW
+    failures.reject((LOCAL, REMOTE), 13, NOW - 1)  # another one's, before
+    failures.reject((LOCAL, REMOTE), code, NOW + 50_000)
+    failures.reject((LOCAL, REMOTE), 0, NOW + 90_000)
+    failures.add(trace, NOW + 300 * MS, in_process=True)
+    failures.take(NOW + 1000 * MS)
+    assert trace.errno == told
+
+
+@pytest.mark.parametrize(("rejected_ns", "failed_ns"), [(2 * MS, 300 * MS), (90_000, 80_000)])
+def test_a_rejection_after_connect_or_the_end_or_of_other_hosts_is_none_of_it(
+    failures: Failures, rejected_ns: int, failed_ns: int
+) -> None:
+    failures.reject((REMOTE, LOCAL), 3, NOW + 50_000)
+    failures.reject((LOCAL, REMOTE), 3, NOW + rejected_ns)
+    trace = connect()
+    trace.local_ip, trace.opened_ns = LOCAL, NOW
+    failures.add(trace, NOW + failed_ns, in_process=True)
+    failures.take(NOW + 1000 * MS)
+    assert trace.errno == CANCELLED
+
+
+def test_rejections_are_forgotten_after_some_seconds(failures: Failures) -> None:
+    for second in range(10):
+        failures.reject((LOCAL, REMOTE), 3, NOW + second * 1000 * MS)
+    failures.take(NOW + 9000 * MS)
+    assert [len(told) for told in failures._rejected.values()] == [4]
+    failures.take(NOW + 60_000 * MS)
+    assert failures._rejected == {}

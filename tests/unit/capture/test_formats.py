@@ -12,6 +12,7 @@ from connbeat.capture.formats import (
     EXEC,
     EXIT,
     FORK,
+    ICMP,
     STATE,
     STATE_FILTER,
     read_formats,
@@ -19,7 +20,7 @@ from connbeat.capture.formats import (
 from connbeat.errors import CaptureError
 from connbeat.linux.tracefs import Tracefs
 from connbeat.model.sockets import TcpState
-from tests.traces import RECORDINGS, Recording
+from tests.traces import FORMAT_TEXTS, FORMATS, RECORDINGS, Recording
 
 
 @pytest.fixture
@@ -42,6 +43,13 @@ def test_the_formats_of_all_events_are_read(tree: Path) -> None:
 def test_a_kernel_that_reports_no_errors_is_good_enough(tree: Path) -> None:
     shutil.rmtree(tree / "events" / ERROR)
     assert read_formats(Tracefs(tree)).error is None
+
+
+def test_where_it_tells_of_icmp_messages_that_is_read_too(tree: Path) -> None:
+    assert read_formats(Tracefs(tree)).icmp is None
+    (tree / "events" / ICMP).mkdir(parents=True)
+    (tree / "events" / ICMP / "format").write_text(FORMAT_TEXTS["icmp"])
+    assert read_formats(Tracefs(tree)).icmp == FORMATS["icmp"]
 
 
 @pytest.mark.parametrize("event", [STATE, DESTROY, FORK, EXEC, EXIT])

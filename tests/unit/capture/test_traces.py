@@ -381,6 +381,17 @@ def test_a_refusal_on_loopback_is_no_cancellation(house: House) -> None:
     assert trace.errno == errno.ECONNREFUSED
 
 
+def test_a_connect_that_our_firewall_rejected_while_it_ran_says_why(house: House) -> None:
+    house.step("CLOSE", "SYN_SENT", "10.0.0.1:0")
+    (local, _), (remote, _) = address(CLIENT), address(SERVER)
+    made = record(FORMATS["icmp"], {"type": 3, "code": 1, "saddr": local, "daddr": remote})
+    house.folder.fold([(house.now_ns + 50_000, FORMATS["icmp"].id, made, 0)])
+    house.step("SYN_SENT", "CLOSE")
+    house.now_ns += 100 * MS
+    (_, (trace,)) = house.take()
+    assert trace.errno == errno.EHOSTUNREACH
+
+
 def test_a_connect_that_its_process_gave_up_was_cancelled(house: House) -> None:
     house.step("CLOSE", "SYN_SENT", "10.0.0.1:0")
     house.step("SYN_SENT", "CLOSE")

@@ -13,6 +13,8 @@ from connbeat.capture.formats import (
     EXEC,
     EXIT,
     FORK,
+    ICMP,
+    ICMP_FILTER,
     STATE,
     STATE_FILTER,
 )
@@ -20,7 +22,7 @@ from connbeat.capture.transitions import TransitionSource, buffer_kb_for
 from connbeat.errors import CaptureError
 from connbeat.linux.procfs import ProcFs
 from connbeat.model.connections import Direction
-from tests.traces import page, record, short_event
+from tests.traces import FORMAT_TEXTS, page, record, short_event
 from tests.unit.capture.test_traces import FakeSink
 from tests.unit.capture.trace_tree import TraceTree
 
@@ -76,6 +78,15 @@ def test_a_kernel_that_reports_no_errors_is_traced_without_them(house: House) ->
     shutil.rmtree(house.tracefs.root / "events" / ERROR)
     house.source().close()
     assert house.setting(f"events/{ERROR}/enable") == ""
+
+
+def test_icmp_messages_are_recorded_where_the_kernel_tells_of_them(house: House) -> None:
+    folder = house.tracefs.root / "events" / ICMP
+    folder.mkdir(parents=True)
+    (folder / "format").write_text(FORMAT_TEXTS["icmp"])
+    (house.instance / "events" / ICMP).mkdir(parents=True)
+    house.source().close()
+    assert house.setting(f"events/{ICMP}/filter") == ICMP_FILTER
 
 
 def test_an_event_that_cannot_be_enabled_leaves_nothing_on(house: House) -> None:
