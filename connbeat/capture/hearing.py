@@ -70,6 +70,12 @@ class Hearing:
             or where in self._netns_by_nsid.values()
         )
 
+    def known(self) -> frozenset[int]:
+        """The namespaces whose messages come with an id that is known, and our own."""
+        if self._host is None:
+            return frozenset()
+        return frozenset((self._own_netns, *self._netns_by_nsid.values()))
+
     def see(self, targets: Mapping[int, Target]) -> None:
         """The namespaces that exist now: learn the ids of new ones, or go into them."""
         if self._host is None:

@@ -4,9 +4,12 @@ A message has the final counters and the namespace, a trace the times, the proce
 addresses that a reset loses. A message without a trace is told as it is (rung 2 alone, or a record
 was lost), a trace without a message without counters (it was lost, or its namespace is not heard).
 Each socket is told once, whichever comes late.
+
+A namespace may be made and gone before anybody looks. Its process is known with the namespace that
+it came from; that every close of that one is heard, and this was not, proves it wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
 import msgspec
@@ -37,9 +40,20 @@ class CloseJoiner:
         self._covers = covers
         self._newest_joined_ns = 0
         self._joined_at_ns = 0
+        self._lost_ns = 0
+        self._known_since_ns: dict[int, int] = {}
         self._told: dict[int, None] = {}
         #: Messages and rows that did not follow the format.
         self.malformed = 0
+
+    def see(self, known: Collection[int], now_ns: int) -> None:
+        """The namespaces whose messages say so from here on."""
+        since_ns = self._known_since_ns
+        self._known_since_ns = {netns: since_ns.get(netns, now_ns) for netns in known}
+
+    def lose(self, until_ns: int) -> None:
+        """Messages of sockets that ended before that moment were lost, or nobody waits for them."""
+        self._lost_ns = until_ns
 
     def join(self, heard: Sequence[Heard], waiting: dict[int, Trace], now_ns: int) -> list[Close]:
         """The closes of these messages; the traces that they end are taken out of `waiting`."""
@@ -81,7 +95,8 @@ class CloseJoiner:
             silence_ns = until_ns - max(trace.closed_ns, self._joined_at_ns)
             if are_heard and not is_overtaken and silence_ns < _SILENCE_NS:
                 break
-            late.append(Close(_netns_of(trace), _socket_of(trace), trace.closed_ns, trace))
+            where = self._unheard(trace) if are_heard else _netns_of(trace)
+            late.append(Close(where, _socket_of(trace), trace.closed_ns, trace))
         for close in late:
             del waiting[close.socket.cookie]
             self._told[close.socket.cookie] = None
@@ -104,9 +119,15 @@ class CloseJoiner:
         """The namespace of the message, unless nobody knows it, or its id is another's by now: the
         process' own is new then, and not heard under an id yet.
         """  # noqa: D205  one thought
-        if not told or (of_process and not self._covers(of_process)):
-            return of_process
-        return told
+        if not told:
+            return 0 if of_process in self._known_since_ns else of_process
+        return of_process if of_process and not self._covers(of_process) else told
+
+    def _unheard(self, trace: Trace) -> int:
+        """The namespace of one whose message did not come; 0 if it would have come from there."""
+        netns = _netns_of(trace)
+        since_ns = max(self._known_since_ns.get(netns, trace.closed_ns), self._lost_ns)
+        return 0 if trace.closed_ns > since_ns else netns
 
     def _forget(self) -> None:
         for cookie in list(islice(self._told, max(0, len(self._told) - _TOLD))):

@@ -70,6 +70,7 @@ class KernelSource:
     def see(self, targets: Mapping[int, Target]) -> None:
         """The namespaces that exist now."""
         self._hearing.see(targets)
+        self._joiner.see(self._hearing.known(), self._clock.monotonic_ns())
 
     def covers(self, where: int) -> bool:
         """Whether every close of this namespace is heard."""
@@ -94,6 +95,8 @@ class KernelSource:
         """
         heard, is_lossy = self._hearing.hear(is_last=is_last)
         until_ns = self._clock.monotonic_ns()
+        if is_lossy or is_last:
+            self._joiner.lose(until_ns)
         horizon_ns = until_ns + _LAST_TURN_NS if is_last else until_ns
         if self._execs is not None:  # before the trace asks who it was
             self._execs.drain(self._sink, until_ns)

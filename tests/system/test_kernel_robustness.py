@@ -260,7 +260,6 @@ def test_a_namespace_that_is_gone_within_ten_ms_is_told_with_its_process(
         assert 0 < event["connection"]["duration_ms"] < 10
 
 
-@pytest.mark.xfail(reason="it has the namespace that its process came from", strict=True)
 def test_nobody_guesses_which_namespace_that_was(agent: KernelAgent) -> None:
     truth = blink()
     events = agent.await_about(truth["server_port"], 2)

@@ -152,6 +152,14 @@ def test_a_namespace_with_an_id_is_heard_by_the_hosts_socket(house: House) -> No
     assert house.sockets.keys() == {HOST}
 
 
+def test_known_is_what_says_where_it_is_from_by_itself(house: House) -> None:
+    house.nsids = {ONE: 0}
+    house.see(target(ONE), target(TWO))
+    assert house.hearing.known() == {HOST, ONE}
+    house.hearing.close()
+    assert house.hearing.known() == frozenset()
+
+
 def test_a_namespace_that_is_known_is_not_asked_for_again(house: House) -> None:
     house.nsids = {ONE: 0}
     for _ in range(3):

@@ -146,6 +146,16 @@ def test_where_nobody_knows_the_namespace_it_is_its_process(house: House) -> Non
     assert (first.netns, second.netns) == (HOST_NETNS, 0)
 
 
+def test_a_message_with_an_unknown_id_is_from_none_of_the_namespaces_that_are_known(
+    house: House,
+) -> None:
+    """Its process came from one of those, and made its own."""
+    house.joiner.see([HOST_NETNS], NOW)
+    house.wait(trace(5, pid=500))
+    (close,) = house.join(message(make_socket(cookie=5)), where=0)
+    assert close.netns == 0
+
+
 def test_an_id_that_was_given_to_a_new_namespace_is_believed_less_than_the_process(
     house: House,
 ) -> None:
@@ -175,6 +185,33 @@ def test_a_trace_whose_message_does_not_come_is_told_without_counters(house: Hou
     assert close.socket.counters is None
     assert (close.socket.remote_port, close.socket.cookie) == (443, 5)
     assert house.waiting == {}
+
+
+@pytest.mark.parametrize(
+    ("known_ns", "lost_ns", "where"),
+    [
+        (NOW - 1, 0, 0),
+        (NOW + 1, 0, HOST_NETNS),  # nobody heard it then
+        (NOW - 1, NOW + 1, HOST_NETNS),  # its message was lost
+        (NOW - 1, NOW - 1, 0),
+    ],
+)
+def test_one_whose_message_did_not_come_is_not_from_where_every_close_is_heard(
+    house: House, known_ns: int, lost_ns: int, where: int
+) -> None:
+    """A namespace that was made and gone before anybody looked: its process came from ours."""
+    house.joiner.see([HOST_NETNS], known_ns)
+    house.joiner.see([HOST_NETNS, OTHER], NOW + 2)  # the first time counts
+    house.joiner.lose(lost_ns)
+    house.wait(trace(5, pid=500))
+    (close,) = house.late(5 * SECOND)
+    assert close.netns == where
+
+
+def test_where_nothing_is_heard_a_message_that_did_not_come_proves_nothing(house: House) -> None:
+    house.joiner.see([HOST_NETNS], NOW - 1)
+    house.wait(trace(5, pid=500))
+    assert [close.netns for close in house.late(0, are_heard=False)] == [HOST_NETNS]
 
 
 def test_a_trace_is_late_when_later_ones_had_their_messages(house: House) -> None:

@@ -22,6 +22,7 @@ from connbeat.model.sockets import TcpState
 from connbeat.model.targets import Target
 from connbeat.model.traces import ProcessSink
 from connbeat.telemetry.metrics import Metric, Metrics
+from tests.builders import process
 from tests.strategies import make_socket
 from tests.traces import page, record, short_event
 from tests.unit.capture.test_joins import message
@@ -30,6 +31,8 @@ from tests.unit.capture.trace_tree import TraceTree
 
 SECOND, MS = 1_000_000_000, 1_000_000
 HOST, OTHER = 1, 2
+#: Of every process that is made here.
+PROCESS_NETNS = process(1).netns
 
 
 class FakeHearing:
@@ -43,6 +46,7 @@ class FakeHearing:
         self.is_lossy = False
         self.was_last = False
         self.seen: list[int] = []
+        self.known_ones: frozenset[int] = frozenset()
         #: Runs when it is drained: what happens between that and the reading of the trace.
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -52,6 +56,9 @@ class FakeHearing:
 
     def covers(self, where: int) -> bool:
         return self.is_open and where == HOST
+
+    def known(self) -> frozenset[int]:
+        return self.known_ones
 
     def see(self, targets: Mapping[int, Target]) -> None:
         self.seen = list(targets)
@@ -224,6 +231,27 @@ def test_a_trace_whose_message_was_lost_is_told_after_a_while(house: House) -> N
     assert (close.socket.cookie, close.socket.counters) == (5, None)
     hearing(kernel).queued = [heard(5)]
     assert kernel.tick().closes == [], "told once, however late the message"
+
+
+@pytest.mark.parametrize(
+    ("is_lossy", "is_last", "where"),
+    [(False, False, 0), (True, False, PROCESS_NETNS), (False, True, PROCESS_NETNS)],
+)
+def test_a_trace_without_a_message_is_of_its_process_namespace_if_that_may_be_lost_or_on_its_way(
+    house: House, is_lossy: bool, is_last: bool, where: int
+) -> None:
+    kernel = house.kernel()
+    hearing(kernel).known_ones = frozenset((PROCESS_NETNS,))
+    kernel.see({})
+    house.clock.time_ns += SECOND
+    house.connect()
+    house.destroy(5)
+    house.clock.time_ns += MS
+    hearing(kernel).is_lossy = is_lossy
+    closes = list(kernel.tick(is_last=is_last).closes)
+    house.clock.time_ns += 5 * SECOND
+    (close,) = closes + list(kernel.tick().closes)
+    assert close.netns == where
 
 
 def test_the_last_turn_leaves_nothing_to_a_later_one(house: House) -> None:
