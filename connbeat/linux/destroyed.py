@@ -2,7 +2,7 @@
 
 Each has one row, and a kernel puts the same attributes of the same lengths into all of them. So
 what stands between row and `tcp_info` is remembered, and a datagram that has the very same there is
-unpacked in one go. Any other is walked, which takes three times as long; no length is trusted.
+unpacked in one go. Any other is walked, which takes twice as long; no length is trusted.
 """
 
 import socket
@@ -24,6 +24,7 @@ _ROW = "B3xHH16s16sIQ4xII8x"
 # tcpi_rtt, tcpi_total_retrans, tcpi_bytes_received, tcpi_bytes_sent, tcpi_bytes_retrans
 _INFO = "68xI28xI24xQ64xQQ"
 _row = struct.Struct("=" + _ROW)
+_attribute = struct.Struct("=HH")
 _u32 = struct.Struct("=I")
 
 
@@ -118,11 +119,17 @@ def _frame(data: bytes) -> list[Span]:
     return [(message.start, message.end) for message in frame.messages]
 
 
+# Not netlink.iter_attributes: its generator costs 0.5 us, for every socket of a kernel before 4.19.
 def _find_info(data: bytes, row: Span) -> Span | None:
     """The first `tcp_info`: nothing behind it may count where `DestroyedRows.read` looks for it."""
-    for kind, begin, stop in netlink.iter_attributes(data, row[0] + ROW_BYTES, row[1]):
+    start, end = row[0] + ROW_BYTES, row[1]
+    while end - start >= 4:
+        length, kind = _attribute.unpack_from(data, start)
+        if length < 4 or length > end - start:
+            break
         if kind == INET_DIAG_INFO:
-            return begin, stop
+            return start + 4, start + length
+        start += (length + 3) & ~3
     return None
 
 
