@@ -27,7 +27,7 @@ Call = Callable[[int, int, int, int, None], int]
 
 
 class _Name(ctypes.Structure):
-    """`struct sockaddr_nl`"""  # noqa: D415  a name
+    """The kernel's `struct sockaddr_nl`."""
 
     _fields_ = (
         ("family", ctypes.c_uint16),
@@ -49,13 +49,13 @@ class _Control(ctypes.Structure):
 
 
 class _Vector(ctypes.Structure):
-    """`struct iovec`"""  # noqa: D415  a name
+    """The kernel's `struct iovec`."""
 
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
 class _Header(ctypes.Structure):
-    """`struct msghdr`"""  # noqa: D415  a name
+    """The kernel's `struct msghdr`."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -69,7 +69,7 @@ class _Header(ctypes.Structure):
 
 
 class _Entry(ctypes.Structure):
-    """`struct mmsghdr`"""  # noqa: D415  a name
+    """The kernel's `struct mmsghdr`."""
 
     _fields_ = (("header", _Header), ("length", ctypes.c_uint32))
 
