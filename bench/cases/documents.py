@@ -7,8 +7,9 @@ import msgspec
 
 from bench.figures import Figures, Measurement
 from bench.setup import Case, Setup
-from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
+from connbeat.events.document import DocumentBuilder, Documents
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.connections import ConnectionReport, Party
 from connbeat.model.containers import Container, DockerHost
 from connbeat.model.processes import Process

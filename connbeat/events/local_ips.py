@@ -15,24 +15,26 @@ class LocalIps:
         self._seen: dict[str, dict[bytes, int]] = {}
         self._texts: dict[str, list[str]] = {}
 
-    def add(self, owner: str, ip: bytes, now_ns: int) -> None:
-        """`owner` is a container's id, or "" for the host."""
+    def add(self, owner: str, ip: bytes, now_ns: int) -> bool:
+        """Whether that changes what `of` says. `owner` is a container's id, or "" for the host."""
         addresses = self._seen.get(owner)
         if addresses is not None and now_ns - addresses.get(ip, -_FRESH_NS) < _FRESH_NS:
-            return  # the rule: seen lately
+            return False  # the rule: seen lately
         if is_loopback(ip) or is_wildcard(ip):
-            return
+            return False
         if addresses is None:
             if len(self._seen) >= _MAX_OWNERS:
                 oldest = next(iter(self._seen))
                 del self._seen[oldest]
                 self._texts.pop(oldest, None)
             addresses = self._seen[owner] = {}
-        if ip not in addresses:
+        is_new = ip not in addresses
+        if is_new:
             self._texts.pop(owner, None)
             if len(addresses) >= _MAX_ADDRESSES:
                 addresses.pop(min(addresses, key=lambda known: addresses[known]))
         addresses[ip] = now_ns
+        return is_new
 
     def of(self, owner: str) -> list[str]:
         """In the order in which they were first seen. The list is shared: do not change it."""
