@@ -122,7 +122,7 @@ class FileOutput:
 
     def _write(self, events: tuple[Event, ...]) -> tuple[int, OSError | None]:
         """How many events stand in files as whole lines, and what stopped the rest."""
-        ends = list(accumulate(len(event.body) + 1 for event in events))
+        ends = list(accumulate([len(event.body) + 1 for event in events]))
         done = 0
         error = None
         try:
@@ -140,7 +140,7 @@ class FileOutput:
 
     def _append(self, events: Sequence[Event], size: int) -> tuple[int, OSError | None]:
         """Write whole lines behind `size` bytes: how many, and what stopped the rest."""
-        data = b"".join([part for event in events for part in (event.body, b"\n")])
+        data = b"\n".join([*[event.body for event in events], b""])
         rest = memoryview(data)
         while rest:
             try:
