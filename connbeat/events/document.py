@@ -107,12 +107,11 @@ class DocumentBuilder:
 
     def timestamp_ns(self, report: Report) -> int:
         """Wall clock of what the event tells."""
-        if isinstance(report, SummaryReport):
-            return report.reported_ns + self._offset_ns
-        kind = report.kind
-        if kind is _ONGOING:
-            return report.reported_ns + self._offset_ns
-        moment = report.opened_ns if kind is _OPENED else report.closed_ns
+        moment: int | None = None
+        if not isinstance(report, SummaryReport):
+            kind = report.kind
+            if kind is not _ONGOING:
+                moment = report.opened_ns if kind is _OPENED else report.closed_ns
         return (moment or report.reported_ns) + self._offset_ns
 
     def build(self, report: Report) -> Document:
@@ -140,7 +139,7 @@ class DocumentBuilder:
                 document.fields = dict(self._policy.fields) or UNSET
         else:
             document = self.build(report)
-        # Quicker by a tenth of a microsecond than `encode`, whose buffer begins small each time.
+        # 0.1 us quicker than `encode`, whose buffer begins small each time.
         self._encode_into(document, self._buffer)
         return Event(report.event_id, timestamp_ns, bytes(self._buffer))
 
@@ -153,6 +152,7 @@ class DocumentBuilder:
         local_ip, local_port = report.local_ip, report.local_port
         remote_ip, remote_port = report.remote_ip, report.remote_port
         opened_ns, closed_ns = report.opened_ns, report.closed_ns
+        counters, nat = report.counters, report.nat
         offset_ns, format_time = self._offset_ns, self._format
         timestamp = closed_at = format_time(timestamp_ns)
         if closed_ns is not None and closed_ns + offset_ns != timestamp_ns:
@@ -168,13 +168,11 @@ class DocumentBuilder:
             UNSET if opened_ns is None else format_time(opened_ns + offset_ns),
             UNSET if closed_ns is None else closed_at,
             UNSET if opened_ns is None or closed_ns is None else (closed_ns - opened_ns) / 1e6,
+            UNSET if counters is None else counters.bytes_sent,
+            UNSET if counters is None else counters.bytes_received,
+            UNSET if counters is None else counters.retransmits,
+            UNSET if counters is None else counters.rtt_us / 1000,
         )
-        counters, nat = report.counters, report.nat
-        if counters is not None:
-            part.bytes_sent = counters.bytes_sent
-            part.bytes_received = counters.bytes_received
-            part.retransmits = counters.retransmits
-            part.rtt_ms = counters.rtt_us / 1000
         if report.summarised is not None:
             part.summarised = moved_part(report.summarised)
         if report.failure:

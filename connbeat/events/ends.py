@@ -15,7 +15,7 @@ from connbeat.model.containers import DockerHost
 from connbeat.model.processes import Process
 
 #: Ends whose sections are kept encoded, before all are let go of.
-_MAX_ENDS = 4096
+_MAX_ENDS = 1024
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -55,6 +55,7 @@ class Ends:
         self._nears: dict[tuple[int, bytes, int], Near] = {}
         self._encoded_nears: dict[tuple[int, bytes, int], Near] = {}
         self._fars: dict[tuple[int, int], Far] = {}
+        self._json_by_id: dict[int, tuple[object, msgspec.Raw]] = {}
 
     def set_policy(self, policy: DocumentPolicy) -> None:
         """From the next poll on."""
@@ -121,9 +122,9 @@ class Ends:
             if key in self._nears:
                 near = Near(
                     party,
-                    self._json(near.beat),
-                    self._json(near.process),
-                    self._json(near.container),
+                    self._json_of_shared(near.beat),
+                    self._json_of_shared(near.process),
+                    self._json_of_shared(near.container),
                     self._json(near.kubernetes),
                 )
                 _keep(self._encoded_nears, key, near)
@@ -162,6 +163,7 @@ class Ends:
     def _forget_nears(self) -> None:
         self._nears.clear()
         self._encoded_nears.clear()
+        self._json_by_id.clear()
 
     def _beat_now(self) -> Document:
         """One mapping for all documents until another address of the host is seen."""
@@ -169,6 +171,16 @@ class Ends:
         if self._beat["local_ips"] is not local_ips:
             self._beat = {**self._beat, "local_ips": local_ips}
         return self._beat
+
+    def _json_of_shared(self, part: _P) -> _P | msgspec.Raw:
+        """One for all ends that have this very part: with 256 addresses `beat` has 4 kB."""
+        known = self._json_by_id.get(id(part))
+        if known is not None:
+            return known[1]
+        made = self._json(part)
+        if isinstance(made, msgspec.Raw):
+            _keep(self._json_by_id, id(part), (part, made))
+        return made
 
     def _json(self, part: _P) -> _P | msgspec.Raw:
         return part if part is UNSET else msgspec.Raw(self._encode(part))

@@ -1,5 +1,7 @@
 """Addresses seen in use, by whose they are: the host's and each container's."""
 
+from operator import itemgetter
+
 from connbeat.model.addresses import format_ip, is_loopback, is_wildcard
 
 _KEPT_NS = 3_600_000_000_000
@@ -9,7 +11,11 @@ _MAX_OWNERS = 10_000
 
 
 class LocalIps:
-    """Remembers for an hour which addresses were used. Bounded; one thread uses it."""
+    """Remembers for an hour which addresses were used. Bounded; one thread uses it.
+
+    Where there is no place for another one, that takes the place of what was unused for longest, if
+    nobody used that for a minute.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[bytes, int]] = {}
@@ -30,9 +36,13 @@ class LocalIps:
             addresses = self._seen[owner] = {}
         is_new = ip not in addresses
         if is_new:
-            self._texts.pop(owner, None)
             if len(addresses) >= _MAX_ADDRESSES:
-                addresses.pop(min(addresses, key=lambda known: addresses[known]))
+                unused, seen_ns = min(addresses.items(), key=itemgetter(1))
+                if now_ns - seen_ns < _FRESH_NS:
+                    # Else with 300 in use the list would be another for every event: 42 us each.
+                    return False
+                del addresses[unused]
+            self._texts.pop(owner, None)
         addresses[ip] = now_ns
         return is_new
 
