@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from queue import SimpleQueue
 
 import msgspec
@@ -330,16 +331,14 @@ class ObserverThread:
 
 def _chunks(events: Iterator[Event]) -> Iterator[list[Event]]:
     """Parts of them. Where an exception ends them, what came before it is a part as well."""
-    chunk: list[Event] = []
-    try:
-        for event in events:
-            chunk.append(event)
-            if len(chunk) == _CHUNK_EVENTS:
+    while True:
+        chunk: list[Event] = []
+        try:
+            chunk.extend(islice(events, _CHUNK_EVENTS))
+        except Exception:
+            if chunk:  # those that made them have forgotten them
                 yield chunk
-                chunk = []
-    except Exception:
-        if chunk:  # those that made them have forgotten them
-            yield chunk
-        raise
-    if chunk:
+            raise
+        if not chunk:
+            return
         yield chunk

@@ -6,10 +6,10 @@ read.
 
 import errno
 import socket
-import struct
 
 from connbeat.errors import CaptureError
 from connbeat.linux import netlink
+from connbeat.linux.recvmmsg import Inbox, Message
 
 _SO_RCVBUFFORCE = 33
 _SOL_NETLINK = 270
@@ -17,30 +17,24 @@ _NETLINK_ADD_MEMBERSHIP = 1
 _NETLINK_LISTEN_ALL_NSID = 8
 #: SKNLGRP_INET_TCP_DESTROY and SKNLGRP_INET6_TCP_DESTROY.
 _GROUPS = (1, 3)
-_ANCILLARY_BYTES = 64
-_MESSAGE_BYTES = 4096
 
 #: Holds 25,000 messages: what 50,000 closes a second leave in half a second.
 BUFFER_BYTES = 32 << 20
 
-_int = struct.Struct("=i")
-
-#: From which namespace (its id as the host sees it, None for our own), and the datagram.
-Message = tuple[int | None, bytes]
-
 
 class CloseSocket:
-    """A socket that hears the destroy groups. One thread uses it.
+    """A socket that hears the destroy groups. One thread uses it, and all that share its inbox.
 
     It is made in the namespace of the calling thread, which it hears in any case; `hears_all` is
     false where the right to hear the others is missing (CAP_NET_BROADCAST). Raises CaptureError.
     """
 
-    def __init__(self, *, all_namespaces: bool, buffer_bytes: int = BUFFER_BYTES) -> None:
+    def __init__(
+        self, inbox: Inbox, *, all_namespaces: bool, buffer_bytes: int = BUFFER_BYTES
+    ) -> None:
+        self.inbox = inbox
         self._socket = netlink.open_socket(netlink.NETLINK_SOCK_DIAG)
         self.hears_all = False
-        self._buffer = bytearray(_MESSAGE_BYTES)
-        self._view = memoryview(self._buffer)
         try:
             self._socket.setblocking(False)
             self._set_buffer(buffer_bytes)
@@ -71,24 +65,18 @@ class CloseSocket:
         Raises CaptureError if the socket failed; what came before is in `found`.
         """
         overruns = 0
-        receive, view = self._socket.recvmsg_into, self._view
-        buffers = [self._buffer]
-        for _ in range(limit):
+        receive, fd = self.inbox.receive, self._socket.fileno()
+        while limit > 0:
             try:
-                size, ancillary, _, sender = receive(buffers, _ANCILLARY_BYTES)
+                limit -= receive(fd, found, limit)
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno == errno.ENOBUFS:
-                    overruns += 1
-                    continue
-                raise CaptureError(f"destroy groups failed: {error.strerror}") from error
-            if sender[0]:
-                continue  # another process may send to us; only the kernel has port id 0
-            nsid = _int.unpack_from(ancillary[0][2])[0] if ancillary else None
-            found.append((nsid, bytes(view[:size])))
+                if error.errno != errno.ENOBUFS:
+                    raise CaptureError(f"destroy groups failed: {error.strerror}") from error
+                overruns += 1
+                limit -= 1
         return overruns
 
     def close(self) -> None:
-        self._view.release()
         self._socket.close()

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from connbeat.capture.closes import CloseSocket, Message
+from connbeat.capture.closes import CloseSocket
 from connbeat.capture.joins import Heard
 from connbeat.capture.ladder import SWITCHED_OFF
 from connbeat.errors import CaptureError, NetnsGone
 from connbeat.linux import netns
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.recvmmsg import OWN_NSID, Inbox, Message
 from connbeat.linux.rtnetlink import read_nsid, read_nsid_at
 from connbeat.model.targets import Target
 from connbeat.telemetry.metrics import Metric, Metrics
@@ -56,7 +57,7 @@ class Hearing:
             return
         try:
             self._own_netns = netns.own_netns()
-            self._host = CloseSocket(all_namespaces=True)
+            self._host = CloseSocket(Inbox(), all_namespaces=True)
         except CaptureError as error:
             self.missing = str(error)
         else:
@@ -82,7 +83,7 @@ class Hearing:
         self._met_stranger = False
         for target in targets.values():
             if target.netns not in known and target.netns != self._own_netns:
-                self._reach(target)
+                self._reach(target, self._host)
         for nsid in [i for i, where in self._netns_by_nsid.items() if where not in targets]:
             del self._netns_by_nsid[nsid]
         for where in [where for where in self._inside if where not in targets]:
@@ -137,23 +138,22 @@ class Hearing:
 
     def _placed(self, messages: list[Message]) -> Iterator[Heard]:
         """With the namespace, 0 where the id is not known: it may be one that we are inside of."""
-        places: dict[int | None, int] = {None: self._own_netns}
-        places.update(self._netns_by_nsid.items())
+        places = {OWN_NSID: self._own_netns, **self._netns_by_nsid}
         for nsid, data in messages:
             where = places.get(nsid, 0)
             if not where:
                 self._met_stranger = True
             yield where, data, not where
 
-    def _reach(self, target: Target) -> None:
+    def _reach(self, target: Target, host: CloseSocket) -> None:
         """By the id that the host has for it; one without is listened to from inside."""
-        nsid = self._nsid_of(target) if self._host is not None and self._host.hears_all else None
+        nsid = self._nsid_of(target) if host.hears_all else None
         if nsid is not None:
             self._netns_by_nsid[nsid] = target.netns
             if target.netns in self._inside:
                 self._inside.pop(target.netns).close()
         elif target.netns not in self._inside:
-            self._go_into(target)
+            self._go_into(target, host.inbox)
 
     def _nsid_of(self, target: Target) -> int | None:
         for pid in target.pids[:1]:
@@ -162,12 +162,12 @@ class Hearing:
                 return nsid
         return read_nsid_at(Path(target.path)) if target.path else None
 
-    def _go_into(self, target: Target) -> None:
+    def _go_into(self, target: Target, inbox: Inbox) -> None:
         doors = [self._procfs.root / str(pid) / "ns/net" for pid in target.pids[:_DOORS]]
         for door in [*doors, *([Path(target.path)] if target.path else [])]:
             try:
                 with netns.entered(door, target.netns):
-                    self._inside[target.netns] = CloseSocket(all_namespaces=False)
+                    self._inside[target.netns] = CloseSocket(inbox, all_namespaces=False)
             except NetnsGone:
                 continue
             except CaptureError as error:

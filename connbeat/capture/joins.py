@@ -11,8 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from connbeat.errors import CaptureError
-from connbeat.linux.sock_diag import cookie_of, frame_destroyed, parse_destroyed
+from connbeat.linux.destroyed import DestroyedRows
 from connbeat.model.sockets import Socket, TcpState
 from connbeat.model.traces import Close, Trace
 
@@ -38,35 +37,28 @@ class CloseJoiner:
         self._newest_joined_ns = 0
         self._joined_at_ns = 0
         self._told: dict[int, None] = {}
-        #: Messages and rows that did not follow the format.
-        self.malformed = 0
+        self._rows = DestroyedRows()
+
+    @property
+    def malformed(self) -> int:
+        """Messages and rows that did not follow the format."""
+        return self._rows.malformed
 
     def join(self, heard: Sequence[Heard], waiting: dict[int, Trace], now_ns: int) -> list[Close]:
         """The closes of these messages; the traces that they end are taken out of `waiting`."""
         closes: list[Close] = []
         self._joined_at_ns = now_ns if heard else self._joined_at_ns
+        read, told = self._rows.read, self._told
         for where, data, may_repeat in heard:
-            try:
-                spans = frame_destroyed(data)
-            except CaptureError:
-                self.malformed += 1
-                continue
-            for start, end in spans:
-                cookie = cookie_of(data, start, end)
-                if cookie in self._told:
-                    continue
-                trace = waiting.get(cookie)
-                has_fin = trace.has_peer_closed if trace is not None else None
-                row = parse_destroyed(data, start, end, has_fin=has_fin)
-                if row is None:
-                    self.malformed += 1
+            for row in read(data, waiting):
+                if row.cookie in told:
                     continue
                 if may_repeat:
-                    self._told[cookie] = None
+                    told[row.cookie] = None
+                trace = waiting.pop(row.cookie, None)
                 if trace is None:
                     closes.append(Close(where, row, now_ns, None))
                 else:
-                    del waiting[cookie]
                     closes.append(self._joined(where, row, trace))
         self._forget()
         return closes

@@ -21,7 +21,7 @@ Key = int | Ends
 _LISTEN = int(TcpState.LISTEN)
 
 
-class Life:
+class Life(msgspec.Struct, eq=False):
     """Fields that need a word:
 
     `socket` is the last row that still had its counters, `state` the state of the very last row.
@@ -39,60 +39,31 @@ class Life:
     the listeners of its namespace were all known before it came.
     """  # noqa: D415  a heading for what follows
 
-    __slots__ = (
-        "account",
-        "attribution",
-        "closed_ns",
-        "direction",
-        "direction_source",
-        "former",
-        "id",
-        "inode",
-        "is_held",
-        "is_listener",
-        "is_reported",
-        "is_reused",
-        "is_table_older",
-        "key",
-        "missing_ns",
-        "nat",
-        "netns",
-        "opened_ns",
-        "peer",
-        "relayed",
-        "remote",
-        "seen",
-        "socket",
-        "state",
-        "was_here",
-    )
-
-    def __init__(self, netns: int, key: Key, socket: Socket, seen: int) -> None:
-        self.netns = netns
-        self.key = key
-        self.socket = socket
-        self.state = socket.state
-        self.inode = socket.inode
-        self.is_held = socket.inode != 0
-        self.is_listener = socket.state == _LISTEN
-        self.seen = seen
-        self.id = ""
-        self.attribution: Attribution | None = None
-        self.former: Attribution | None = None
-        self.direction = Direction.UNKNOWN
-        self.direction_source = DirectionSource.NONE
-        self.opened_ns: int | None = None
-        self.closed_ns: int | None = None
-        self.missing_ns: int | None = None
-        self.is_reported = False
-        self.was_here = False
-        self.is_reused = False
-        self.is_table_older = False
-        self.peer: Life | None = None
-        self.remote: RemoteParty | None = None
-        self.nat: Address | None = None
-        self.relayed: Relayed | None = None
-        self.account: Account | None = None
+    netns: int
+    key: Key
+    socket: Socket
+    seen: int
+    state: int
+    inode: int
+    is_held: bool
+    is_table_older: bool = False
+    closed_ns: int | None = None
+    opened_ns: int | None = None
+    direction: Direction = Direction.UNKNOWN
+    direction_source: DirectionSource = DirectionSource.NONE
+    attribution: Attribution | None = None
+    is_listener: bool = False
+    former: Attribution | None = None
+    id: str = ""
+    missing_ns: int | None = None
+    is_reported: bool = False
+    was_here: bool = False
+    is_reused: bool = False
+    peer: "Life | None" = None
+    remote: RemoteParty | None = None
+    nat: Address | None = None
+    relayed: "Relayed | None" = None
+    account: Account | None = None
 
     def is_of(self, row: Socket) -> bool:
         """Whether the row, which has this life's key, is this connection's.
@@ -143,6 +114,33 @@ class Life:
                 self.socket = row
             else:  # a reset loses its addresses before the end
                 self.socket = msgspec.structs.replace(self.socket, counters=row.counters)
+
+
+def begin(netns: int, key: Key, row: Socket, seen: int) -> Life:
+    """A life of which this is the first row."""
+    life = Life(netns, key, row, seen, row.state, row.inode, row.inode != 0)
+    life.is_listener = row.state == _LISTEN
+    return life
+
+
+def begin_closed(netns: int, close: Close, seen: int, *, is_table_older: bool) -> Life:
+    """A connection of which nothing but its end was told: as `begin` and `finish` leave it.
+
+    Of short ones that is the rule, and all at once costs a third less than one after the other.
+    """
+    row, trace = close.socket, close.trace
+    opened_ns, attribution = None, None
+    direction, source = Direction.UNKNOWN, DirectionSource.NONE
+    if trace is not None:
+        opened_ns = trace.opened_ns or None
+        if trace.direction is not Direction.UNKNOWN:
+            direction, source = trace.direction, DirectionSource.TRANSITION
+        if trace.process is not None:
+            attribution = Attribution(trace.process, trace.process.container)
+    return Life(
+        netns, row.cookie, row, seen, row.state, row.inode, row.inode != 0,
+        is_table_older, close.closed_ns, opened_ns, direction, source, attribution,
+    )  # fmt: skip
 
 
 class Relayed:

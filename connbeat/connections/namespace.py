@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from connbeat.connections.life import Ends, Key, Life, ends_of, key_of
+from connbeat.connections.life import Ends, Key, Life, begin, begin_closed, ends_of, key_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.model.sockets import Socket, SocketSnapshot, SocketSource, TcpState
 from connbeat.model.traces import Close
@@ -74,24 +74,21 @@ class NamespaceLives:
         self._settle(folded, snapshot)
         return folded
 
-    def fold_close(self, close: Close) -> tuple[Life, bool] | None:
-        """(the life that this ends, whether it was never seen open); None if it was no connection.
+    def begin_closed(self, close: Close) -> Life | None:
+        """The life, never seen open, of which this tells the end; None if it was no connection.
 
-        The caller finishes and removes it.
+        It is not one of `lives`: nobody will look for it.
         """
         row, trace = close.socket, close.trace
-        life = self.lives.get(row.cookie)
-        is_new = life is None
-        if life is None:
-            if trace is not None and trace.is_listener:
-                row = msgspec.structs.replace(row, state=TcpState.LISTEN)
-            elif not row.remote_port:
-                return None  # a socket that was never connected
-            life = Life(self.netns, row.cookie, row, self._folds)
+        if trace is not None and trace.is_listener:
+            row = msgspec.structs.replace(row, state=TcpState.LISTEN)
+            life = begin(self.netns, row.cookie, row, self._folds)
             life.is_table_older = self._has_table
-        elif life.closed_ns is not None:
-            return None
-        return life, is_new
+            life.finish(close)
+            return life
+        if not row.remote_port:
+            return None  # a socket that was never connected
+        return begin_closed(self.netns, close, self._folds, is_table_older=self._has_table)
 
     def end(self, now_ns: int) -> list[Life]:
         """The namespace is gone: everything in it closed."""
@@ -198,7 +195,7 @@ class NamespaceLives:
             self.listeners.add(life)
 
     def _begin(self, key: Key, row: Socket, folded: Folded) -> Life:
-        life = self.lives[key] = Life(self.netns, key, row, self._folds)
+        life = self.lives[key] = begin(self.netns, key, row, self._folds)
         life.is_reused = key in folded.reused
         life.is_table_older = self._has_table
         folded.new.append(life)

@@ -25,7 +25,10 @@ class Patience:
         """
         told, self._waiting = self._waiting, []
         for life in closed:
-            if is_last or life.netns in ended or not _lacks_other_end(life):
+            peer = life.peer
+            if peer is not None and peer.relayed is None and life.relayed is None:
+                told.append(life)  # the rule
+            elif is_last or life.netns in ended or not _lacks_other_end(life):
                 told.append(life)
             else:
                 self._waiting.append(life)

@@ -29,6 +29,8 @@ class PublishedPorts:
         return self._containers.published(ip, life.socket.remote_port) if is_ours else None
 
     def behind(self, life: Life) -> Address | None:
+        if life.netns != self._host_netns and life.socket.remote_ip not in self._host_addresses:
+            return None  # the rule, by two looks
         published = self.find(life)
         if published is None:
             return None

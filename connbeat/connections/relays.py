@@ -116,6 +116,10 @@ class Relays:
             if not at_port:
                 del self._by_port[proxy.door.port]
 
+    @property
+    def are_any(self) -> bool:
+        return bool(self._by_port)
+
     def target_of(self, life: Life) -> Address | None:
         """Which address of a container a connection leads to that docker-proxy accepted."""
         if not self._by_port:

@@ -38,6 +38,7 @@ _FAILURES = {
 }
 #: Whose a connection was whose owner nobody could be asked for any more.
 _EXITED = Attribution(UnknownReason.EXITED, None)
+_SYN_SENT = int(TcpState.SYN_SENT)
 _STATES = {int(state): state.label for state in TcpState}
 
 
@@ -72,6 +73,9 @@ class ReportMaker:
     def _parties_of(self, life: Life) -> tuple[Party, RemoteParty]:
         """Whose a life is, as it names itself and as its other end names it."""
         attribution = life.attribution or life.former or _EXITED
+        known = self._parties.get(id(attribution.owner))
+        if known is not None:  # the rule
+            return known
         owner: Owner | None = attribution.owner
         if not isinstance(owner, Process):
             owner = self._listening(life) if life.direction is Direction.INBOUND else None
@@ -203,8 +207,13 @@ class ReportMaker:
         )
 
     def _connection(self, life: Life, kind: EventKind) -> ConnectionReport:
-        row = life.socket
-        remote, nat = self._other_end(life)
+        row, peer = life.socket, life.peer
+        remote: RemoteParty | None
+        nat: Address | None
+        if peer is None or life.nat is not None or peer.relayed is not None or self._relays.are_any:
+            remote, nat = self._other_end(life)
+        else:  # the rule
+            remote, nat = self._parties_of(peer)[1], None
         # By position, for this is done for every event: by name it takes five times as long.
         return ConnectionReport(
             life.id,
@@ -239,6 +248,6 @@ def failure_of(trace: Trace) -> str:
 
 def _state(life: Life) -> str:
     """The last state seen; `closed` once it is gone, unless it never got past SYN_SENT."""
-    if life.closed_ns is not None and life.state != TcpState.SYN_SENT:
+    if life.closed_ns is not None and life.state != _SYN_SENT:
         return "closed"
     return _STATES[life.state]

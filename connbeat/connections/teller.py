@@ -178,12 +178,12 @@ class Teller:
 
     def _heard(self, report: Step) -> Step | None:
         """The report, if anybody is to hear of it."""
-        if not self._is_told(report.local):
+        party = report.local
+        if not self._is_told(party):
             return None
         self.told[report.kind] += 1
-        owner = report.local.owner
-        if not isinstance(owner, Process):
-            self._metrics.add(Metric.OWNERS_UNKNOWN, reason=owner)
+        if not isinstance(party.owner, Process):
+            self._metrics.add(Metric.OWNERS_UNKNOWN, reason=party.owner)
         return report
 
     def _count(self, party: Party, kind: EventKind) -> None:

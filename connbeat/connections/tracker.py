@@ -150,38 +150,42 @@ class Tracker:
     def fold_tick(self, tick: Tick) -> None:
         """Take in what the kernel told by itself: closes, and connects that failed."""
         self._relays.fold(tick)
+        told = self._without_message
         for close in tick.closes:
-            if self._is_news(close):
+            trace = close.trace
+            if trace is None or not trace.failed_ns:
+                is_news = close.socket.cookie not in told  # else gone before its message came
+            else:
+                # It was told when it failed, unless a dump had seen it under way and it is open.
+                is_news = self._netns_of(close.socket.cookie) != 0
+            if is_news:
                 self._fold_close(close)
         for trace in tick.failed:
             self._failed.append(trace)
             if trace.process is not None and trace.errno != errno.EADDRNOTAVAIL:
                 self.coverage.take_up(trace.process.netns)  # without a port there was no SYN
 
-    def _is_news(self, close: Close) -> bool:
-        """Not what failed and was told then, unless a dump had seen it under way and it is open;
-        nor what was gone before its message came.
-        """  # noqa: D205  one thought
-        if close.trace is not None and close.trace.failed_ns:
-            return self._netns_of(close.socket.cookie) != 0
-        return close.socket.cookie not in self._without_message
-
     def _fold_close(self, close: Close) -> None:
         netns = close.netns or self._netns_of(close.socket.cookie)
-        ended = self._namespace(netns).fold_close(close)
-        if ended is None:
-            return
-        life, is_new = ended
-        is_first_seen = is_new or life.was_here
-        life.finish(close)
-        self._heard.append(life)
-        if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
-            self.coverage.take_up(netns)
-        if is_new:
+        namespace = self._namespace(netns)
+        life = namespace.lives.get(close.socket.cookie)
+        if life is None:
+            life = namespace.begin_closed(close)
+            if life is None:
+                return
+            is_first_seen = True
             self._count += 1
             self._born.append(life)
             if life.attribution is None:
                 self._new.append(life)
+        elif life.closed_ns is None:
+            is_first_seen = life.was_here
+            life.finish(close)
+        else:
+            return
+        self._heard.append(life)
+        if is_first_seen and not life.is_listener and (life.opened_ns or life.is_table_older):
+            self.coverage.take_up(netns)
 
     def know(self, netns: int, cookie: int, trace: Trace) -> None:
         """What the transitions told of a connection that is open and was folded."""
@@ -255,22 +259,13 @@ class Tracker:
         self._decide_directions(new)
         self._decide_directions(closed)
         try:
-            for report in self._reports(new, closed, now_ns, is_tick=is_tick, is_last=is_last):
-                if report is not None:
-                    yield report
+            yield from filter(
+                None, self._reports(new, closed, now_ns, is_tick=is_tick, is_last=is_last)
+            )
             if not is_tick:
                 yield from self._teller.summaries(now_ns, is_last=is_last)
         finally:
-            # Listeners last: they still explain the other connections that closed with them.
-            for life in sorted(closed, key=lambda life: life.is_listener):
-                self._remove(life)
-            # Nobody will be asked whose a closed one was, least of all in a namespace that is gone.
-            self._accepted = [life for life in self._accepted if life.closed_ns is None]
-            over = {life.netns for life in closed if self._is_over(life.netns)}
-            self._ended |= over - self._patience.namespaces()
-            for netns in self._ended:
-                self._namespaces.pop(netns, None)
-            self._ended.clear()
+            self._remove_all(closed)
             self._schedule.trim(self._count)
             self._teller.measure()
             if not is_tick or self._teller.told:
@@ -429,6 +424,22 @@ class Tracker:
             return 0
         process = self._listeners(life.netns).owner(row.local_ip, row.local_port)
         return process.pid if process is not None else 0
+
+    def _remove_all(self, closed: Collection[Life]) -> None:
+        """What closed, now that it is told, and the namespaces that ended with it."""
+        for life in closed:
+            if not life.is_listener:
+                self._remove(life)
+        for life in closed:  # last: they explained the other connections that closed with them
+            if life.is_listener:
+                self._remove(life)
+        # Nobody will be asked whose a closed one was, least of all in a namespace that is gone.
+        self._accepted = [life for life in self._accepted if life.closed_ns is None]
+        over = {netns for netns in {life.netns for life in closed} if self._is_over(netns)}
+        self._ended |= over - self._patience.namespaces()
+        for netns in self._ended:
+            self._namespaces.pop(netns, None)
+        self._ended.clear()
 
     def _remove(self, life: Life) -> None:
         self._namespaces[life.netns].remove(life)

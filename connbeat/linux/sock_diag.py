@@ -10,9 +10,7 @@ import socket
 import struct
 from socket import ntohs
 
-from connbeat.errors import Malformed
 from connbeat.linux import netlink
-from connbeat.model.addresses import unmap
 from connbeat.model.sockets import V4_MAPPED, Counters, Socket, TcpState
 
 TCPDIAG_GETSOCK = 18
@@ -24,18 +22,14 @@ _NO_COOKIE = (1 << 64) - 1
 ALL_STATES = 0xFFF
 WITHOUT_TIME_WAIT = ALL_STATES & ~(1 << TcpState.TIME_WAIT)
 
-_INET_DIAG_INFO = 2
+INET_DIAG_INFO = 2
 _INET_DIAG_SKV6ONLY = 11
 _INET_DIAG_CGROUP_ID = 21
 
 # family state timer retrans | sport dport | src | dst | if | cookie | expires rq wq uid inode
 _row = struct.Struct("=BBBBHH16s16sIQIIIII")
 ROW_BYTES = _row.size
-# the same, of a socket that is no more: no state, no timer, no owner
-_last_row = struct.Struct("=B3xHH16s16sIQ4xII8x")
-_COOKIE_OFFSET = 44
 _attribute = struct.Struct("=HH")
-_u32 = struct.Struct("=I")
 _u64 = struct.Struct("=Q")
 # tcpi_rtt, tcpi_total_retrans, tcpi_bytes_acked, tcpi_bytes_received (since 4.1) ...
 _info_short = struct.Struct("=68xI28xI16xQQ")
@@ -46,7 +40,6 @@ info_long = struct.Struct("=68xI28xI16xQQ8xI52xQQ")
 FIN_RECEIVED = frozenset(map(int, (TcpState.CLOSE_WAIT, TcpState.LAST_ACK, TcpState.CLOSING)))
 #: States in which neither our FIN counts in tcpi_bytes_acked nor is the SYN still on its way.
 SYN_COUNTED = frozenset(map(int, (TcpState.ESTABLISHED, TcpState.CLOSE_WAIT)))
-_CLOSE = int(TcpState.CLOSE)
 #: A row in any other is not understood.
 STATES = frozenset(map(int, TcpState))
 
@@ -55,7 +48,7 @@ Span = tuple[int, int]
 
 
 def pack_dump_request(sequence: int, states: int = ALL_STATES) -> bytes:
-    extensions = 1 << (_INET_DIAG_INFO - 1)
+    extensions = 1 << (INET_DIAG_INFO - 1)
     payload = struct.pack("=BBBB48xII", 0, 0, 0, extensions, states, 0)
     return netlink.pack_request(TCPDIAG_GETSOCK, sequence, payload)
 
@@ -115,7 +108,7 @@ def parse_attributes(data: bytes, start: int, end: int) -> tuple[Span | None, in
         length, kind = unpack(data, start)
         if length < 4 or length > end - start:
             break
-        if kind == _INET_DIAG_INFO:
+        if kind == INET_DIAG_INFO:
             info = start + 4, start + length
         elif kind == _INET_DIAG_CGROUP_ID:
             if length >= 12:
@@ -149,73 +142,13 @@ def parse_tcp_info(data: bytes, info: Span, fin: int, *, can_tell: bool) -> Coun
     return None
 
 
-def frame_destroyed(data: bytes) -> list[Span]:
-    """Where each row of a SKNLGRP_INET_TCP_DESTROY datagram begins and ends. Raises CaptureError.
-
-    The kernel sends one a datagram; that one needs no frame.
-    """
-    if len(data) > ROW_BYTES and _u32.unpack_from(data)[0] == len(data):
-        return [(netlink.HEADER_BYTES, len(data))]
-    frame = netlink.parse_datagram(data, 0)
-    if frame.is_malformed:
-        raise Malformed(f"a destroy message of {len(data)} bytes")
-    return [(message.start, message.end) for message in frame.messages]
-
-
-def cookie_of(data: bytes, start: int, end: int) -> int:
-    """The cookie of a row, before anything else of it is looked at; 0 if the row is too short."""
-    return _u64.unpack_from(data, start + _COOKIE_OFFSET)[0] if end - start >= ROW_BYTES else 0
-
-
-def parse_destroyed(data: bytes, start: int, end: int, *, has_fin: bool | None) -> Socket | None:
-    """The row of a destroyed socket; None if it does not follow the format.
-
-    Its state is CLOSE whatever it was, uid and inode are 0. `has_fin`: whether the other side's FIN
-    came, and counts in `tcpi_bytes_received`. Where nobody knows (None) it did if something is left
-    that nobody read: after an orderly close() that can only be the FIN. A socket that was reset on
-    purpose (SO_LINGER 0) has lost its counters with its remote port: it has none.
-    """
-    if end - start < ROW_BYTES:
-        return None
-    family, local_port, remote_port, local, remote, interface, cookie, rqueue, wqueue = (
-        _last_row.unpack_from(data, start)
-    )
-    if family == socket.AF_INET:
-        local, remote = local[:4], remote[:4]
-    elif family == socket.AF_INET6:
-        local, remote = unmap(local), unmap(remote)
-    else:
-        return None
-    counters = None
-    if remote_port:
-        info = _find_info(data, start + ROW_BYTES, end)
-        if info is not None:
-            fin = 1 if has_fin or (has_fin is None and rqueue) else 0
-            counters = parse_tcp_info(data, info, fin, can_tell=False)
-    return Socket(
-        family, _CLOSE, local, ntohs(local_port), remote, ntohs(remote_port),
-        interface, cookie, 0, 0, rqueue, wqueue, 0, False, counters,
-    )  # fmt: skip
-
-
-def _find_info(data: bytes, start: int, end: int) -> Span | None:
-    while end - start >= 4:
-        length, kind = _attribute.unpack_from(data, start)
-        if length < 4 or length > end - start:
-            break
-        if kind == _INET_DIAG_INFO:
-            return start + 4, start + length
-        start += (length + 3) & ~3
-    return None
-
-
 def pack_get_request(sequence: int, wanted: Socket) -> bytes:
     """Ask for one socket by its addresses (not a dump): a look into the hash, 5 us."""
     payload = struct.pack(
         "=BBBBI2s2s16s16sIQ",
         wanted.family,
         socket.IPPROTO_TCP,
-        1 << (_INET_DIAG_INFO - 1),
+        1 << (INET_DIAG_INFO - 1),
         0,
         ALL_STATES,
         wanted.local_port.to_bytes(2),

@@ -10,7 +10,7 @@ import platform
 import sys
 from pathlib import Path
 
-from connbeat.capture.closes import CloseSocket, Message
+from connbeat.capture.closes import CloseSocket
 from connbeat.capture.formats import (
     DESTROY,
     ERROR,
@@ -23,6 +23,7 @@ from connbeat.capture.formats import (
 )
 from connbeat.linux.netns import entered
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.recvmmsg import Inbox, Message
 from connbeat.linux.tracefs import Tracefs, TraceInstance, open_tracefs, page_size
 from tests.system.harness import PREFIX, Netns
 from tests.traces import DATA, to_json, write_hex
@@ -58,7 +59,7 @@ def play(
     for event in (DESTROY, FORK, EXEC, EXIT):
         instance.enable(event)
     with entered(Path("/run/netns", netns.name), netns.inode):
-        closes = CloseSocket(all_namespaces=False)
+        closes = CloseSocket(Inbox(), all_namespaces=False)
     instance.start()
     story = json.loads(program.communicate("go\n")[0])
     pages = instance.read_pages(page_size(tracefs), 1000)

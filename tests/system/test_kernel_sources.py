@@ -18,7 +18,7 @@ import pytest
 from connbeat.attribution.lineage import Lineage
 from connbeat.attribution.processes import ProcessTable
 from connbeat.capture import hearing, kernel
-from connbeat.capture.closes import CloseSocket, Message
+from connbeat.capture.closes import CloseSocket
 from connbeat.capture.exec_child import ExecChild
 from connbeat.capture.execs import ExecSource
 from connbeat.capture.kernel import KernelSource
@@ -29,6 +29,7 @@ from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.linux import tracefs as linux_tracefs
 from connbeat.linux.diag_socket import DiagSocket
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.recvmmsg import Inbox, Message
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.model.sockets import TcpState
 from connbeat.model.traces import Close, Tick
@@ -486,7 +487,7 @@ def test_records_that_were_overwritten_are_told_and_nobody_gets_a_wrong_process(
 
 
 def test_a_close_socket_tells_its_overruns(start: Callable[..., Program]) -> None:
-    closes = CloseSocket(all_namespaces=False, buffer_bytes=1)
+    closes = CloseSocket(Inbox(), all_namespaces=False, buffer_bytes=1)
     start(50).run()
     found: list[Message] = []
     assert closes.drain(found, 1000) == 1

@@ -3,15 +3,15 @@
 import errno
 import os
 import socket
-import struct
 from collections.abc import Sequence
 from typing import cast
 
 import pytest
 
-from connbeat.capture.closes import CloseSocket, Message
+from connbeat.capture.closes import CloseSocket
 from connbeat.errors import CaptureError, NotPermitted
 from connbeat.linux import netlink
+from connbeat.linux.recvmmsg import OWN_NSID, Inbox, Message
 
 SOL_NETLINK, LISTEN_ALL_NSID, ADD_MEMBERSHIP = 270, 8, 1
 SO_RCVBUFFORCE = 33
@@ -22,18 +22,19 @@ CAPABILITIES = ((SOL_NETLINK, LISTEN_ALL_NSID), (socket.SOL_SOCKET, SO_RCVBUFFOR
 EMPTY = BlockingIOError(errno.EAGAIN, "nothing there")
 FULL = OSError(errno.ENOBUFS, "no buffer space")
 
-#: What one receive gives: an error, or (data, namespace's id or None, port id of the sender).
-Received = OSError | tuple[bytes, int | None, int]
+DESCRIPTOR = 7
 
 
 class FakeSocket:
-    """Refuses the options it is told to, and gives one thing after the other."""
+    """Refuses the options it is told to."""
 
-    def __init__(self, received: Sequence[Received] = (), refused: Sequence[Option] = ()) -> None:
-        self._received = list(received)
+    def __init__(self, refused: Sequence[Option] = ()) -> None:
         self._refused = refused
         self.options: list[tuple[int, int, int]] = []
         self.is_closed = False
+
+    def fileno(self) -> int:
+        return DESCRIPTOR
 
     def setblocking(self, flag: bool) -> None:
         assert not flag
@@ -43,36 +44,46 @@ class FakeSocket:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         self.options.append((level, option, value))
 
-    def recvmsg_into(
-        self, buffers: list[bytearray], size: int
-    ) -> tuple[int, list[tuple[int, int, bytes]], int, tuple[int, int]]:
-        next_ = self._received.pop(0) if self._received else EMPTY
-        if isinstance(next_, OSError):
-            raise next_
-        data, nsid, sender = next_
-        buffers[0][: len(data)] = data
-        assert size >= 20
-        ancillary = [] if nsid is None else [(SOL_NETLINK, LISTEN_ALL_NSID, struct.pack("i", nsid))]
-        return len(data), ancillary, 0, (sender, 0)
-
     def close(self) -> None:
         self.is_closed = True
 
 
+class FakeInbox:
+    """Two messages a call, until an error comes."""
+
+    def __init__(self, received: Sequence[Message | OSError] = ()) -> None:
+        self._received = list(received)
+
+    def receive(self, fd: int, found: list[Message], limit: int) -> int:
+        assert fd == DESCRIPTOR
+        taken = 0
+        while taken < min(limit, 2):
+            next_ = self._received[0] if self._received else EMPTY
+            if isinstance(next_, OSError) and taken:
+                break
+            del self._received[:1]
+            if isinstance(next_, OSError):
+                raise next_
+            found.append(next_)
+            taken += 1
+        return taken
+
+
 def opened(
     monkeypatch: pytest.MonkeyPatch,
-    *received: Received,
+    *received: Message | OSError,
     refused: Sequence[Option] = (),
     all_namespaces: bool = True,
 ) -> tuple[CloseSocket, FakeSocket]:
-    fake = FakeSocket(received, refused)
+    fake = FakeSocket(refused)
 
     def open_socket(family: int) -> socket.socket:
         assert family == netlink.NETLINK_SOCK_DIAG
         return cast(socket.socket, fake)
 
     monkeypatch.setattr(netlink, "open_socket", open_socket)
-    return CloseSocket(all_namespaces=all_namespaces, buffer_bytes=1 << 20), fake
+    inbox = cast(Inbox, FakeInbox(received))
+    return CloseSocket(inbox, all_namespaces=all_namespaces, buffer_bytes=1 << 20), fake
 
 
 def test_both_groups_are_heard_in_all_namespaces_with_a_buffer_beyond_the_limit(
@@ -106,7 +117,7 @@ def test_a_kernel_without_the_groups_is_our_error_and_nothing_stays_open(
     fake = FakeSocket(refused=[(SOL_NETLINK, ADD_MEMBERSHIP)])
     monkeypatch.setattr(netlink, "open_socket", lambda _: fake)
     with pytest.raises(CaptureError, match="destroy groups refused"):
-        CloseSocket(all_namespaces=True)
+        CloseSocket(cast(Inbox, FakeInbox()), all_namespaces=True)
     assert fake.is_closed
 
 
@@ -116,19 +127,22 @@ def test_a_socket_that_is_refused_says_why(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(netlink, "open_socket", refuse)
     with pytest.raises(NotPermitted):
-        CloseSocket(all_namespaces=True)
+        CloseSocket(cast(Inbox, FakeInbox()), all_namespaces=True)
 
 
-def test_messages_are_drained_with_their_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    closes, _ = opened(monkeypatch, (b"one", None, 0), (b"longer", 7, 0), (b"two", 0, 0))
+ONE, TWO, THREE = (OWN_NSID, b"one"), (7, b"longer"), (0, b"three")
+
+
+def test_messages_are_drained_until_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    closes, _ = opened(monkeypatch, ONE, TWO, THREE)
     found: list[Message] = []
     assert closes.drain(found, 10) == 0
-    assert found == [(None, b"one"), (7, b"longer"), (0, b"two")]
+    assert found == [ONE, TWO, THREE]
     assert closes.drain(found, 10) == 0
 
 
 def test_no_more_is_drained_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    closes, _ = opened(monkeypatch, *[(b"one", None, 0)] * 5)
+    closes, _ = opened(monkeypatch, *[ONE] * 5)
     found: list[Message] = []
     closes.drain(found, 3)
     assert len(found) == 3
@@ -136,29 +150,32 @@ def test_no_more_is_drained_than_allowed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(found) == 5
 
 
+def test_neither_others_nor_errors_without_end_keep_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Strangers(FakeInbox):
+        def receive(self, fd: int, found: list[Message], limit: int) -> int:
+            del fd, found
+            return min(limit, 64)
+
+    closes, _ = opened(monkeypatch, *[FULL] * 1001)
+    assert closes.drain([], 1000) == 1000
+    closes.inbox = cast(Inbox, Strangers())
+    assert closes.drain([], 1000) == 0
+
+
 def test_an_overrun_is_counted_and_the_rest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    closes, _ = opened(monkeypatch, (b"one", None, 0), FULL, (b"two", None, 0), FULL)
+    closes, _ = opened(monkeypatch, ONE, FULL, TWO, FULL)
     found: list[Message] = []
     assert closes.drain(found, 10) == 2
-    assert [data for _, data in found] == [b"one", b"two"]
-
-
-def test_what_another_process_sends_is_not_the_kernels_word(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    closes, _ = opened(monkeypatch, (b"forged", None, 4711), (b"true", None, 0))
-    found: list[Message] = []
-    closes.drain(found, 10)
-    assert found == [(None, b"true")]
+    assert found == [ONE, TWO]
 
 
 def test_any_other_failure_is_our_error_and_what_came_before_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closes, fake = opened(monkeypatch, (b"one", None, 0), OSError(errno.EBADF, "gone"))
+    closes, fake = opened(monkeypatch, ONE, OSError(errno.EBADF, "gone"))
     found: list[Message] = []
     with pytest.raises(CaptureError, match="destroy groups failed"):
         closes.drain(found, 10)
-    assert found == [(None, b"one")]
+    assert found == [ONE]
     closes.close()
     assert fake.is_closed

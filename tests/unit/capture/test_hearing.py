@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from connbeat.capture import hearing as module
-from connbeat.capture.closes import Message
 from connbeat.capture.hearing import Hearing
 from connbeat.capture.ladder import SWITCHED_OFF
 from connbeat.errors import CaptureError, NetnsGone, NotPermitted
 from connbeat.linux import netns
 from connbeat.linux.procfs import ProcFs
+from connbeat.linux.recvmmsg import OWN_NSID, Inbox, Message
 from connbeat.model.targets import Target
 from connbeat.telemetry.metrics import Metric, Metrics
 
@@ -26,13 +26,14 @@ def target(where: int, *pids: int, path: str = "") -> Target:
 class FakeCloseSocket:
     """Gives what was put into it, at most once."""
 
-    def __init__(self, *, hears_all: bool) -> None:
+    def __init__(self, inbox: Inbox, *, hears_all: bool) -> None:
+        self.inbox = inbox
         self.hears_all = hears_all
         self.queued: list[Message | CaptureError] = []
         self.overruns = 0
         self.is_closed = False
 
-    def put(self, nsid: int | None, *messages: bytes) -> None:
+    def put(self, nsid: int, *messages: bytes) -> None:
         self.queued += [(nsid, data) for data in messages]
 
     def drain(self, found: list[Message], limit: int) -> int:
@@ -64,6 +65,7 @@ class House:
         self._doors: dict[str, int] = {}
         self.hearing = Hearing(ProcFs(), self.metrics)
         monkeypatch.setattr(module, "CloseSocket", self._open)
+        monkeypatch.setattr(module, "Inbox", object)  # nobody looks into it
         monkeypatch.setattr(module, "read_nsid", self._read_nsid)
         monkeypatch.setattr(module, "read_nsid_at", self._read_nsid_at)
         monkeypatch.setattr(netns, "own_netns", lambda: HOST)
@@ -83,11 +85,11 @@ class House:
         assert not is_lossy
         return found
 
-    def _open(self, *, all_namespaces: bool) -> FakeCloseSocket:
+    def _open(self, inbox: Inbox, *, all_namespaces: bool) -> FakeCloseSocket:
         assert all_namespaces == (self._here == HOST)
         if self.is_refused is not None:
             raise self.is_refused
-        made = FakeCloseSocket(hears_all=all_namespaces and self.may_hear_all)
+        made = FakeCloseSocket(inbox, hears_all=all_namespaces and self.may_hear_all)
         self.sockets[self._here] = made
         return made
 
@@ -130,7 +132,7 @@ def test_before_it_is_open_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_own_namespace_is_heard_at_once(house: House) -> None:
-    house.host.put(None, b"one", b"two")
+    house.host.put(OWN_NSID, b"one", b"two")
     assert house.heard() == [(HOST, b"one", False), (HOST, b"two", False)]
     assert house.hearing.covers(HOST)
     assert house.hearing.missing == ""
@@ -161,9 +163,15 @@ def test_a_namespace_that_is_known_is_not_asked_for_again(house: House) -> None:
 
 def test_into_a_namespace_without_an_id_one_goes(house: House) -> None:
     house.see(target(ONE))
-    house.sockets[ONE].put(None, b"one")
+    house.sockets[ONE].put(OWN_NSID, b"one")
     assert house.heard() == [(ONE, b"one", True)]
     assert house.hearing.covers(ONE)
+
+
+def test_all_sockets_share_one_inbox(house: House) -> None:
+    """A host may have a thousand namespaces."""
+    house.see(target(ONE), target(TWO))
+    assert house.sockets[ONE].inbox is house.sockets[TWO].inbox is house.host.inbox
 
 
 def test_any_process_that_is_left_is_a_way_in_or_its_mount(house: House) -> None:
@@ -222,7 +230,7 @@ def test_one_that_got_an_id_after_we_went_in_is_heard_once(house: House) -> None
     house.see(target(ONE))
     house.nsids = {ONE: 3}
     house.host.put(3, b"same")
-    house.sockets[ONE].put(None, b"same")
+    house.sockets[ONE].put(OWN_NSID, b"same")
     assert house.heard() == [(ONE, b"same", True), (0, b"same", True)]
     house.see(target(ONE))
     assert house.sockets[ONE].is_closed
@@ -243,9 +251,9 @@ def test_one_we_are_inside_of_stays_while_strangers_are_looked_for(house: House)
 def test_a_flood_is_taken_in_several_turns_but_by_the_last_at_once(house: House) -> None:
     house.see()
     flood = [b"message"] * 21_000
-    house.host.put(None, *flood)
+    house.host.put(OWN_NSID, *flood)
     assert (len(house.heard()), len(house.heard())) == (20_000, 1000)
-    house.host.put(None, *flood)
+    house.host.put(OWN_NSID, *flood)
     assert len(house.hearing.hear(is_last=True)[0]) == 21_000
 
 
@@ -262,8 +270,8 @@ def test_an_overrun_is_counted_and_told(house: House) -> None:
 
 def test_one_that_fails_inside_costs_that_namespace_until_it_is_seen_again(house: House) -> None:
     house.see(target(ONE), target(TWO))
-    house.sockets[ONE].queued = [(None, b"one"), CaptureError("failed")]
-    house.sockets[TWO].put(None, b"two")
+    house.sockets[ONE].queued = [(OWN_NSID, b"one"), CaptureError("failed")]
+    house.sockets[TWO].put(OWN_NSID, b"two")
     assert house.hearing.hear() == ([(TWO, b"two", True)], True)
     assert not house.hearing.covers(ONE)
     assert house.hearing.covers(TWO)
@@ -275,7 +283,7 @@ def test_the_hosts_failing_ends_all_until_it_is_opened_again(house: House) -> No
     house.nsids = {TWO: 1}
     house.see(target(ONE), target(TWO))
     host, inside = house.host, house.sockets[ONE]
-    inside.put(None, b"one")
+    inside.put(OWN_NSID, b"one")
     host.queued = [CaptureError("destroy groups failed")]
     assert house.hearing.hear() == ([(ONE, b"one", True)], True)
     assert (host.is_closed, inside.is_closed) == (True, True)

@@ -8,6 +8,7 @@ from hypothesis import given
 
 from connbeat.capture import joins as module
 from connbeat.capture.joins import CloseJoiner
+from connbeat.linux.recvmmsg import CUT
 from connbeat.model.connections import Direction
 from connbeat.model.sockets import Socket
 from connbeat.model.traces import Close, Trace
@@ -228,6 +229,11 @@ def test_a_message_that_makes_no_sense_is_counted_and_costs_no_other(house: Hous
     closes = house.join(b"", good[:-3], struct.pack("=I", 4), short, good)
     assert [close.socket.cookie for close in closes] == [5]
     assert house.joiner.malformed == 3
+
+
+def test_a_message_that_was_cut_is_counted(house: House) -> None:
+    assert house.join(CUT) == []
+    assert house.joiner.malformed == 1
 
 
 def test_a_row_that_makes_no_sense_does_not_take_the_trace_away(house: House) -> None:

@@ -1,14 +1,18 @@
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
-from connbeat.connections.life import Life, key_of, life_id
+from connbeat.connections.life import Life, begin, begin_closed, key_of, life_id
+from connbeat.model.connections import Direction
 from connbeat.model.sockets import Socket, TcpState
-from tests.builders import counters, listening, owned, row
+from connbeat.model.traces import Close, Trace
+from tests.builders import counters, listening, owned, process, row
 
 CALL = row("10.0.0.1:5000", "10.0.0.2:80", cookie=7, inode=70, counters=counters())
 
 
 def life(socket: Socket = CALL) -> Life:
-    return Life(1, key_of(socket), socket, 1)
+    return begin(1, key_of(socket), socket, 1)
 
 
 def held_by(pid: int, one: Life) -> Life:
@@ -59,7 +63,7 @@ def test_an_inode_that_comes_only_now_makes_the_owner_unknown_again() -> None:
 
 def test_ids_with_a_cookie_survive_a_restart_and_name_host_boot_and_namespace() -> None:
     assert life_id("boot", life(), 1) == life_id("boot", life(), 2) == "boot-1-7"
-    other = Life(2, 7, CALL, 1)
+    other = begin(2, 7, CALL, 1)
     assert (
         len({life_id("boot", life(), 1), life_id("b2", life(), 1), life_id("boot", other, 1)}) == 3
     )
@@ -80,3 +84,28 @@ def test_a_socket_s_second_connection_has_an_id_of_its_own() -> None:
     again = life()
     again.is_reused = True
     assert life_id("b", again, 9) != life_id("b", life(), 9)
+
+
+@st.composite
+def ends(draw: st.DrawFn) -> Close:
+    """A connection's end, with its trace, with half of it, or without."""
+    socket = changed(state=TcpState.CLOSE, inode=0)
+    if draw(st.booleans()):
+        socket = msgspec.structs.replace(socket, counters=None)
+    if not draw(st.booleans()):
+        return Close(1, socket, 9, None)
+    trace = Trace(77, draw(st.sampled_from(list(Direction))), draw(st.sampled_from([0, 5])))
+    trace.process = process(3, container=draw(st.sampled_from(["", "c" * 64])))
+    trace.process = draw(st.sampled_from([None, trace.process]))
+    return Close(1, socket, 9, trace)
+
+
+@given(ends(), st.booleans())
+def test_a_life_that_begins_with_its_end_is_as_one_that_began_and_ended(
+    close: Close, is_table_older: bool
+) -> None:
+    one_by_one = begin(1, 7, close.socket, 4)
+    one_by_one.is_table_older = is_table_older
+    one_by_one.finish(close)
+    at_once = begin_closed(1, close, 4, is_table_older=is_table_older)
+    assert msgspec.structs.asdict(at_once) == msgspec.structs.asdict(one_by_one)

@@ -1,6 +1,6 @@
 import pytest
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.model.processes import Attribution, UnknownReason
 from tests.builders import address, listening, owned, process
@@ -8,7 +8,7 @@ from tests.builders import address, listening, owned, process
 
 def life(local: str, inode: int = 1, pid: int = 0, *, is_v6_only: bool = False) -> Life:
     socket = listening(local, inode=inode, is_v6_only=is_v6_only)
-    made = Life(1, key_of(socket), socket, 1)
+    made = begin(1, key_of(socket), socket, 1)
     made.attribution = owned(pid) if pid else None
     return made
 

@@ -130,7 +130,6 @@ def test_what_is_missing_is_not_in_doubt_once_its_close_was_told() -> None:
     (life,) = lives.fold(snapshot(CALL), 10).new
     lives.fold(heard(second=2), 10)
     close = Close(1, CALL, 2 * SECOND, None)
-    assert lives.fold_close(close) == (life, False)
     life.finish(close)
     assert not lives.is_in_doubt
     assert lives.fold(heard(second=9), 10).closed == []

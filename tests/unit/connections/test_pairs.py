@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.pairs import PairIndex
 from connbeat.model.connections import Address
 from tests.builders import address, row
@@ -11,7 +11,7 @@ A, B = "10.0.0.1:5000", "10.0.0.2:80"
 
 def end(local: str, remote: str, netns: int = 1, nat: str = "") -> Life:
     socket = row(local, remote)
-    life = Life(netns, key_of(socket), socket, 1)
+    life = begin(netns, key_of(socket), socket, 1)
     life.nat = Address(*address(nat)) if nat else None
     return life
 

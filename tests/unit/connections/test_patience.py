@@ -1,6 +1,6 @@
 """Which closed connections wait for their other end, and for how long."""
 
-from connbeat.connections.life import Life, Relayed, key_of
+from connbeat.connections.life import Life, Relayed, begin, key_of
 from connbeat.connections.patience import Patience
 from connbeat.model.connections import Address, RemoteParty
 from connbeat.model.sockets import Socket
@@ -10,7 +10,7 @@ CLIENT, SERVER = row("10.0.0.1:5000", "10.0.0.2:80"), row("10.0.0.2:80", "10.0.0
 
 
 def life(socket: Socket = CLIENT, netns: int = HOST_NETNS) -> Life:
-    return Life(netns, key_of(socket), socket, 1)
+    return begin(netns, key_of(socket), socket, 1)
 
 
 def pair(one: Life, other: Life) -> None:

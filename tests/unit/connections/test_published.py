@@ -1,6 +1,6 @@
 import pytest
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.published import PublishedPorts
 from connbeat.model.addresses import parse_ip
 from connbeat.model.connections import Address
@@ -20,7 +20,7 @@ def ports() -> PublishedPorts:
 
 def life(remote: str, netns: int) -> Life:
     socket = row("192.168.2.243:5000", remote)
-    return Life(netns, key_of(socket), socket, 1)
+    return begin(netns, key_of(socket), socket, 1)
 
 
 @pytest.mark.parametrize(

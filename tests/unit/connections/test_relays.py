@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.connections.life import Life, Relayed, key_of
+from connbeat.connections.life import Life, Relayed, begin, key_of
 from connbeat.connections.relays import Relays, parse_target
 from connbeat.model.addresses import parse_ip
 from connbeat.model.connections import Address, Direction
@@ -53,7 +53,7 @@ def client(number: int) -> str:
 
 def life_of(trace: Trace, netns: int = HOST_NETNS) -> Life:
     socket = row(text(trace.local_ip, trace.local_port), text(trace.remote_ip, trace.remote_port))
-    return Life(netns, key_of(socket), socket, 1)
+    return begin(netns, key_of(socket), socket, 1)
 
 
 def text(ip: bytes, port: int) -> str:

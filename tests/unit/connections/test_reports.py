@@ -1,6 +1,6 @@
 import msgspec
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.listeners import ListenerTable
 from connbeat.connections.published import PublishedPorts
 from connbeat.connections.relays import Relays
@@ -56,7 +56,7 @@ class Desk:
 
 
 def life(socket: Socket = CALL) -> Life:
-    return Life(1, key_of(socket), socket, 1)
+    return begin(1, key_of(socket), socket, 1)
 
 
 def test_a_connection_s_report_has_all_that_is_known_of_it() -> None:

@@ -1,14 +1,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.schedule import Schedule
 from tests.builders import SECOND, row
 
 
 def life(number: int = 1, *, was_here: bool = False) -> Life:
     socket = row(f"10.0.0.1:{32768 + 2 * number}", "10.0.0.2:80", cookie=number)
-    made = Life(1, key_of(socket), socket, 1)
+    made = begin(1, key_of(socket), socket, 1)
     made.was_here = was_here
     return made
 
@@ -70,7 +70,7 @@ def test_both_ends_of_a_connection_are_due_at_the_same_time(port: int, other: in
     ends = f"10.0.0.1:{port}", f"10.0.0.2:{other}"
     sockets = row(*ends, cookie=1), row(*reversed(ends), cookie=2)
     for socket in sockets:
-        one = Life(1, key_of(socket), socket, 1)
+        one = begin(1, key_of(socket), socket, 1)
         one.was_here = True
         schedule.add(one, 0, 30 * SECOND)
     found = [len(list(schedule.due(step * SECOND // 4))) for step in range(121)]

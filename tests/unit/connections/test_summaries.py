@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.summaries import Summaries
 from connbeat.model.addresses import parse_ip
 from connbeat.model.connections import (
@@ -52,7 +52,7 @@ def life(
         cookie=number,
         counters=counters(sent, 10 * sent, rtt_us=rtt_us),
     )
-    made = Life(1, key_of(socket), socket, 1)
+    made = begin(1, key_of(socket), socket, 1)
     made.direction = direction
     made.is_table_older = True
     return made

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from connbeat.connections.life import Life, key_of
+from connbeat.connections.life import Life, begin, key_of
 from connbeat.connections.translations import Translations
 from connbeat.model.addresses import network_of, parse_ip
 from connbeat.model.connections import Address, Direction, FourTuple
@@ -46,7 +46,7 @@ def life(
     local: str, remote: str, netns: int = HOST_NETNS, direction: Direction = Direction.OUTBOUND
 ) -> Life:
     socket = row(local, remote)
-    made = Life(netns, key_of(socket), socket, 1)
+    made = begin(netns, key_of(socket), socket, 1)
     made.direction = direction
     return made
 

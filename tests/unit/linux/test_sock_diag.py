@@ -12,11 +12,8 @@ from connbeat.errors import CaptureError
 from connbeat.linux.netlink import parse_datagram
 from connbeat.linux.sock_diag import (
     WITHOUT_TIME_WAIT,
-    cookie_of,
-    frame_destroyed,
     pack_dump_request,
     pack_get_request,
-    parse_destroyed,
     parse_rows,
 )
 from connbeat.model.sockets import Counters, Socket, TcpState
@@ -326,102 +323,3 @@ def test_any_attributes_give_a_row(attributes: bytes, state: int) -> None:
     assert msgspec.structs.replace(
         row, counters=None, cgroup_id=0, is_v6_only=False
     ) == make_socket(state=state)
-
-
-# The kernel's word that a socket is gone
-
-
-def destroyed(
-    row: Socket, *, has_fin: bool | None = None, length: int = TCP_INFO_6_18, **fields: int
-) -> Socket:
-    """What a destroy message of this row, with these counters, says."""
-    info = pack_attribute(INET_DIAG_INFO, pack_tcp_info(length, **fields))
-    data = pack_message(20, pack_row(row, pack_attribute(10, b"\1"), info), sequence=0)
-    ((start, end),) = frame_destroyed(data)
-    assert cookie_of(data, start, end) == row.cookie
-    parsed = parse_destroyed(data, start, end, has_fin=has_fin)
-    assert parsed is not None
-    return parsed
-
-
-@given(sockets())
-def test_a_destroyed_socket_has_its_addresses_and_its_name_and_is_closed(row: Socket) -> None:
-    gone = msgspec.structs.replace(
-        row, state=TcpState.CLOSE, uid=0, inode=0, cgroup_id=0, is_v6_only=False
-    )
-    assert msgspec.structs.replace(destroyed(row), counters=None) == gone
-
-
-def test_a_destroyed_socket_has_its_last_counters() -> None:
-    assert destroyed(make_socket(), has_fin=False, **FIELDS).counters == Counters(
-        5000, 700, 2, 1500, None
-    )
-
-
-@pytest.mark.parametrize(
-    ("has_fin", "unread", "received"),
-    [
-        (True, 0, 699),
-        (True, 8, 699),
-        (False, 0, 700),
-        (False, 7, 700),  # aborted with bytes that nobody read, and no FIN
-        (None, 0, 700),
-        (None, 1, 699),  # after an orderly close() only the FIN can be left
-    ],
-)
-def test_the_fin_counts_if_it_came(has_fin: bool | None, unread: int, received: int) -> None:
-    for length in (TCP_INFO_4_1, TCP_INFO_6_18):
-        row = destroyed(make_socket(rqueue=unread), has_fin=has_fin, length=length, **FIELDS)
-        assert row.counters is not None
-        assert row.counters.bytes_received == received
-
-
-def test_a_socket_that_was_reset_on_purpose_has_lost_its_counters() -> None:
-    """tcp_disconnect() sets them to 0, with the remote port: no counters is the truth."""
-    assert destroyed(make_socket(remote_port=0), has_fin=None, **FIELDS).counters is None
-
-
-def test_a_destroyed_socket_without_tcp_info_has_no_counters() -> None:
-    data = pack_message(20, pack_row(make_socket()), sequence=0)
-    ((start, end),) = frame_destroyed(data)
-    row = parse_destroyed(data, start, end, has_fin=None)
-    assert row is not None
-    assert row.counters is None
-
-
-def test_several_messages_in_one_datagram_are_told_apart() -> None:
-    rows = [make_socket(cookie=cookie) for cookie in (5, 6)]
-    data = b"".join(pack_message(20, pack_row(row), sequence=0) for row in rows)
-    assert [cookie_of(data, *span) for span in frame_destroyed(data)] == [5, 6]
-
-
-@pytest.mark.parametrize("size", range(0, 72, 4))
-def test_a_short_row_has_no_cookie_and_is_none(size: int) -> None:
-    data = pack_message(20, pack_row(make_socket())[:size], sequence=0)
-    for start, end in frame_destroyed(data):
-        assert cookie_of(data, start, end) == 0
-        assert parse_destroyed(data, start, end, has_fin=None) is None
-
-
-def test_a_destroyed_socket_of_another_family_is_none() -> None:
-    stranger = bytearray(pack_message(20, pack_row(make_socket()), sequence=0))
-    stranger[16] = socket.AF_UNIX
-    assert parse_destroyed(bytes(stranger), 16, len(stranger), has_fin=None) is None
-
-
-def test_news_that_are_an_error_are_our_error() -> None:
-    with pytest.raises(CaptureError):
-        frame_destroyed(pack_message(2, struct.pack("=i", -1), sequence=0))
-
-
-@given(hostile(pack_message(20, GOLDEN[-1][16:500], sequence=0)))
-def test_hostile_news_of_a_destroyed_socket_give_a_row_or_none_or_our_error(data: bytes) -> None:
-    try:
-        spans = frame_destroyed(data)
-    except CaptureError:
-        return
-    for start, end in spans:
-        assert 0 <= start <= end <= len(data)
-        row = parse_destroyed(data, start, end, has_fin=None)
-        assert row is None or row.cookie == cookie_of(data, start, end)
-        assert row is None or len(row.local_ip) in (4, 16)

@@ -243,6 +243,20 @@ def test_a_write_cut_short_leaves_whole_lines(output: FileOutput, tmp_path: Path
     assert lines(tmp_path / "connbeat") == bodies(events(5))
 
 
+@pytest.mark.parametrize("fitting", [127, 128, 129, 256, 300])
+def test_a_disk_that_fills_up_in_a_large_batch_costs_and_doubles_no_line(
+    output: FileOutput, tmp_path: Path, fitting: int
+) -> None:
+    """Of those that are written 128 lines at a time, in whichever of them it fills up."""
+    many = tuple(event(number, b"%0300d" % number) for number in range(301))
+    with files_end_at(fitting * 301 + 3):
+        outcome = output.send(batch(*many))
+        assert (outcome.delivered, outcome.retry) == (many[:fitting], many[fitting:])
+        assert lines(tmp_path / "connbeat") == bodies(many[:fitting])
+    output.send(batch(*outcome.retry))
+    assert lines(tmp_path / "connbeat") == bodies(many)
+
+
 def test_a_cut_that_fails_is_made_up_for_before_the_next_write(
     output: FileOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
