@@ -120,7 +120,7 @@ class TraceFolder:
                     flags, thread, skaddr, old, new,
                     local_port, remote_port, family, local_ip, remote_ip,
                 ) = unpack_state(page, offset)  # fmt: skip
-                if family != _AF_INET and new not in _ENDING:
+                if family != _AF_INET and new not in _ENDING:  # an end does not need them
                     local_ip, remote_ip = self._ips6(page, offset)
                 trace = by_skaddr.get(skaddr)
 
