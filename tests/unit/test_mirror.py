@@ -21,7 +21,6 @@ WITHOUT_TWIN = {
     "model/processes.py": "declarations alone",
     "model/schemas.py": "declarations alone",
     "model/targets.py": "declarations alone",
-    "model/traces.py": "declarations alone",
     "cli/options.py": "declarations alone",
     "processors/protocol.py": "declarations alone",
     "config/processors/additions.py": "declarations alone: test_registry holds them to the Structs",
