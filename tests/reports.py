@@ -75,6 +75,8 @@ COUNTERS = st.builds(
     *[st.integers(0, (1 << 32) - 1)] * 2,
     st.none(),
 )
+REMOTE_PARTIES = st.builds(RemoteParty, st.none() | PROCESSES, st.none() | CONTAINERS)
+MOVED = st.builds(Moved, *[st.integers(0, (1 << 64) - 1)] * 3)
 CONNECTIONS = st.builds(
     ConnectionReport,
     id=TEXT,
@@ -95,9 +97,10 @@ CONNECTIONS = st.builds(
     reported_ns=MOMENTS,
     counters=st.none() | COUNTERS,
     local=PARTIES,
-    remote=st.none() | st.builds(RemoteParty, st.none() | PROCESSES, st.none() | CONTAINERS),
+    remote=st.none() | REMOTE_PARTIES,
     nat=st.none() | st.builds(Address, IPS, PORTS),
     failure=st.sampled_from(["", "refused", "timeout"]),
+    summarised=st.none() | MOVED,
 )
 LISTENERS = st.builds(
     ListenerReport,

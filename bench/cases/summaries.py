@@ -16,7 +16,8 @@ from connbeat.agent.volume import build_volume, plan_policy
 from connbeat.clock import SystemClock
 from connbeat.config.schema import ConnbeatConfig, Settings, SummariseConfig
 from connbeat.connections.tracker import Tracker, TrackerPolicy
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.connections import Address, Direction, FourTuple
 from connbeat.model.containers import DockerHost
 from connbeat.model.processes import Process

@@ -39,7 +39,8 @@ from connbeat.discovery.engine_follower import EngineFollower
 from connbeat.discovery.namespaces import NamespaceReader
 from connbeat.discovery.pod_links import PodLinks, pod_links
 from connbeat.discovery.registry import ContainerRegistry
-from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
+from connbeat.events.document import DocumentBuilder, Documents
+from connbeat.events.policy import DocumentPolicy
 from connbeat.linux.procfs import ProcFs
 from connbeat.linux.tracefs import open_tracefs
 from connbeat.telemetry.metrics import Metrics

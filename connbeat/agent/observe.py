@@ -11,8 +11,6 @@ from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 
-import msgspec
-
 from connbeat.agent.opens import OpenFinder
 from connbeat.agent.processing import Processing
 from connbeat.agent.shedding import Shedding
@@ -195,14 +193,14 @@ class EventMaker:
         self._late: tuple[Event, ...] = ()
         self._clock = clock
         self._metrics = metrics
-        self._encode = msgspec.json.Encoder().encode
 
     def make(self, reports: Iterable[Report], host_netns: int) -> Iterator[Event]:
         """One event a report, or none if a processor drops it; and those that waited for a name.
 
         A report that cannot be written costs itself only, and is counted.
         """
-        self._builder.begin(host_netns, *read_both(self._clock))
+        builder = self._builder
+        builder.begin(host_netns, *read_both(self._clock))
         yield from self._late
         self._late = ()
         processing = self._processing
@@ -210,11 +208,12 @@ class EventMaker:
             yield from processing.released()
         for report in reports:
             try:
-                event_id, timestamp_ns = report.event_id, self._builder.timestamp_ns(report)
-                document = self._builder.build(report)
                 if processing is None:
-                    yield Event(event_id, timestamp_ns, self._encode(document))
-                elif event := processing.event(event_id, timestamp_ns, document):
+                    yield builder.event(report)
+                    continue
+                document = builder.build(report)
+                timestamp_ns = builder.timestamp_ns(report)
+                if event := processing.event(report.event_id, timestamp_ns, document):
                     yield event
             except Exception:  # one bad report must not cost the rest of the poll
                 self._metrics.add(Metric.REPORTS_FAILED)

@@ -19,7 +19,7 @@ Starts and ends of processes run in the same stream, so that a pid is asked for 
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from connbeat.capture import fins
 from connbeat.capture.failures import Ends, Failures
@@ -40,8 +40,14 @@ _MAX_ERRORS = 5000
 
 # Plain names: an enum's member costs a tenth of a record.
 _SYN_SENT, _ESTABLISHED = int(TcpState.SYN_SENT), int(TcpState.ESTABLISHED)
-_CLOSE, _LISTEN = int(TcpState.CLOSE), int(TcpState.LISTEN)
+_LAST_ACK, _CLOSE, _LISTEN = int(TcpState.LAST_ACK), int(TcpState.CLOSE), int(TcpState.LISTEN)
+_ENDING = frozenset({int(TcpState.FIN_WAIT1), _LAST_ACK, _CLOSE})
 _INBOUND, _OUTBOUND, _UNKNOWN = Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN
+
+_STATE_FIELDS = (
+    "common_flags", "common_pid", "skaddr", "oldstate", "newstate",
+    "sport", "dport", "family", "saddr", "daddr",
+)  # fmt: skip
 
 
 class TraceFolder:
@@ -61,23 +67,18 @@ class TraceFolder:
         #: Records that could not be read, and sockets not followed for want of room.
         self.malformed = 0
         self.refused = 0
-        self._state = compile_fields(
-            formats.state, ("common_flags", "common_pid", "skaddr", "oldstate", "newstate")
-        ).unpack_from
-        self._ends = compile_fields(
-            formats.state, ("sport", "dport", "family", "saddr", "daddr")
-        ).unpack_from
-        self._ends6 = compile_fields(formats.state, ("saddr_v6", "daddr_v6")).unpack_from
+        self._kinds = formats.state.id, formats.destroy.id
+        self._state = compile_fields(formats.state, _STATE_FIELDS).unpack_from
+        self._state6 = compile_fields(formats.state, ("saddr_v6", "daddr_v6")).unpack_from
         self._destroy = compile_fields(
             formats.destroy, ("common_flags", "common_pid", "skaddr", "sock_cookie")
         ).unpack_from
         self._fork = compile_fields(formats.fork, ("common_pid", "pid", "clone_flags")).unpack_from
         self._exec = compile_fields(formats.exec, ("filename", "pid")).unpack_from
         self._exit = compile_fields(formats.exit, ("pid",)).unpack_from
+        #: Of every kind but those two.
         self._handlers: dict[int, Callable[[int, bytes, int], None]] = {
             LOST: self._on_loss,
-            formats.state.id: self._on_state,
-            formats.destroy.id: self._on_destroy,
             formats.fork.id: self._on_fork,
             formats.exec.id: self._on_exec,
             formats.exit.id: self._on_exit,
@@ -93,14 +94,14 @@ class TraceFolder:
 
     def fold(self, events: Sequence[RawEvent]) -> None:
         """Take records in, sorted by time. A record that cannot be read is counted."""
-        handlers = self._handlers
-        for time_ns, kind, page, offset in events:
-            handler = handlers.get(kind)
-            if handler is not None:
-                try:
-                    handler(time_ns, page, offset)
-                except struct.error:
-                    self.malformed += 1
+        records = iter(events)
+        while True:
+            try:
+                self._fold(records)
+            except struct.error:  # the iterator stands behind it
+                self.malformed += 1
+            else:
+                return
 
     def take(self, until_ns: int) -> tuple[list[Trace], list[Trace]]:
         """(opened and still open, failed) since the last call, which folded up to `until_ns`."""
@@ -111,78 +112,141 @@ class TraceFolder:
     def __len__(self) -> int:
         return len(self._by_skaddr)
 
-    # Five of these a connection: each unpacks what it needs and no more.
-    def _on_state(self, time_ns: int, page: bytes, offset: int) -> None:
-        flags, thread, skaddr, old, new = self._state(page, offset)
-        if new == _ESTABLISHED:
-            self._establish(skaddr, old, time_ns, (page, offset))
-        elif new == _SYN_SENT:
-            trace = self._begin(skaddr, _OUTBOUND, time_ns)
-            self._locate(trace, page, offset)
-            if not flags & IN_INTERRUPT:
-                trace.process = self._sink.process_of(thread, time_ns)
-        elif new == _LISTEN:
-            trace = self._begin(skaddr, _UNKNOWN, time_ns)
-            self._locate(trace, page, offset)
-            trace.is_listener = True
-            trace.process = self._sink.process_of(thread, time_ns)
-            self._opened.append(trace)
-        elif old == _SYN_SENT:
-            self._fail(skaddr, new, time_ns, (page, offset), in_process=not flags & IN_INTERRUPT)
-        elif skaddr in self._by_skaddr:
-            trace = self._by_skaddr[skaddr]
-            fins.step(trace, old, new, time_ns)
-            if trace.direction is _INBOUND and not flags & IN_INTERRUPT:
-                trace.process = self._sink.process_of(thread, time_ns)
+    # Seven records a connection: five steps of its sockets, and both their ends. One flat loop: to
+    # parse, sort and fold those of an end took 2.5 us with a method for each kind, and takes 2.1.
+    def _fold(self, records: Iterator[RawEvent]) -> None:  # noqa: C901, PLR0912, PLR0915  see above
+        by_skaddr, by_cookie, opened = self._by_skaddr, self.by_cookie, self._opened
+        state_kind, destroy_kind = self._kinds
+        unpack_state, unpack_destroy = self._state, self._destroy
+        process_of = self._sink.process_of
+        for time_ns, kind, page, offset in records:
+            if kind == state_kind:
+                (
+                    flags, thread, skaddr, old, new,
+                    local_port, remote_port, family, local_ip, remote_ip,
+                ) = unpack_state(page, offset)  # fmt: skip
+                if family != _AF_INET and new not in _ENDING:  # an end does not need them
+                    local_ip, remote_ip = self._ips6(page, offset)
+                trace = by_skaddr.get(skaddr)
 
-    def _begin(self, skaddr: int, direction: Direction, time_ns: int) -> Trace:
-        trace = Trace(skaddr, direction, time_ns)
-        if len(self._by_skaddr) < _MAX_TRACES or skaddr in self._by_skaddr:
-            self._by_skaddr[skaddr] = trace
+                if new == _ESTABLISHED:
+                    # A connect() that goes on, in a simultaneous open too; anything else at this
+                    # address is a new socket: accepted, or its connect() began before us.
+                    if (
+                        trace is None
+                        or trace.is_established
+                        or trace.failed_ns
+                        or trace.is_listener
+                    ):
+                        trace = Trace(
+                            skaddr, _OUTBOUND if old == _SYN_SENT else _INBOUND, time_ns,
+                            family, local_ip, local_port, remote_ip, remote_port,
+                        )  # fmt: skip
+                        if len(by_skaddr) < _MAX_TRACES or skaddr in by_skaddr:
+                            by_skaddr[skaddr] = trace
+                        else:
+                            self.refused += 1
+                    else:
+                        trace.family = family
+                        trace.local_ip = local_ip
+                        trace.local_port = local_port
+                        trace.remote_ip = remote_ip
+                        trace.remote_port = remote_port
+                    trace.is_established = True
+                    opened.append(trace)
+
+                elif new == _SYN_SENT:
+                    trace = Trace(
+                        skaddr, _OUTBOUND, time_ns,
+                        family, local_ip, local_port, remote_ip, remote_port,
+                    )  # fmt: skip
+                    if len(by_skaddr) < _MAX_TRACES or skaddr in by_skaddr:
+                        by_skaddr[skaddr] = trace
+                    else:
+                        self.refused += 1
+                    if not flags & IN_INTERRUPT:
+                        trace.process = process_of(thread, time_ns)
+
+                elif new == _LISTEN:
+                    self._on_listen(time_ns, page, offset)
+
+                elif old == _SYN_SENT:
+                    if new == _CLOSE:  # else a simultaneous open
+                        self._on_failure(time_ns, page, offset)
+
+                elif trace is not None:
+                    if new == _LAST_ACK:  # as `fins.step` has it
+                        trace.has_peer_closed = True
+                    else:
+                        fins.step(trace, old, new, time_ns)
+                    if trace.direction is _INBOUND and not flags & IN_INTERRUPT:
+                        trace.process = process_of(thread, time_ns)
+
+            elif kind == destroy_kind:
+                flags, thread, skaddr, cookie = unpack_destroy(page, offset)
+                trace = by_skaddr.pop(skaddr, None)
+                if trace is None:  # it was there before us, or never was a connection
+                    trace = Trace(skaddr, _UNKNOWN, 0)
+                elif (
+                    trace.process is None
+                    and trace.direction is _INBOUND
+                    and not flags & IN_INTERRUPT
+                ):
+                    # Reset by the other side: it stayed with the worker until that closed it.
+                    trace.process = process_of(thread, time_ns)
+                if trace.finished_ns and not flags & IN_INTERRUPT:
+                    self._on_kept(trace, time_ns)
+                trace.cookie = cookie
+                trace.closed_ns = time_ns
+                by_cookie[cookie] = trace
+
+            else:
+                handler = self._handlers.get(kind)
+                if handler is not None:
+                    handler(time_ns, page, offset)
+
+    def _on_listen(self, time_ns: int, page: bytes, offset: int) -> None:
+        _, thread, skaddr, *_ = self._state(page, offset)
+        trace = self._begin(Trace(skaddr, _UNKNOWN, time_ns))
+        self._locate(trace, page, offset)
+        trace.is_listener = True
+        trace.process = self._sink.process_of(thread, time_ns)
+        self._opened.append(trace)
+
+    def _on_kept(self, trace: Trace, time_ns: int) -> None:
+        """A socket is destroyed in process context after its own FIN."""
+        ends = trace.remote_ip, trace.local_port, trace.remote_port
+        fins.end(trace, time_ns, self._errors.get(ends, 0))
+
+    def _on_failure(self, time_ns: int, page: bytes, offset: int) -> None:
+        flags, _, skaddr, *_ = self._state(page, offset)
+        trace = self._by_skaddr.get(skaddr)
+        if trace is None:  # it began before us, nobody knows when
+            trace = self._begin(Trace(skaddr, _OUTBOUND, 0))
+        elif trace.failed_ns:
+            return
+        self._locate(trace, page, offset)
+        self._failures.add(trace, time_ns, in_process=not flags & IN_INTERRUPT)
+
+    def _begin(self, trace: Trace) -> Trace:
+        """Follow it, if there is room."""
+        if len(self._by_skaddr) < _MAX_TRACES or trace.skaddr in self._by_skaddr:
+            self._by_skaddr[trace.skaddr] = trace
         else:
             self.refused += 1
         return trace
 
     def _locate(self, trace: Trace, page: bytes, offset: int) -> None:
-        """Both ends, as far as the record has them: a connect() has no local port yet."""
-        trace.local_port, trace.remote_port, trace.family, local, remote = self._ends(page, offset)
-        if trace.family == _AF_INET:
-            trace.local_ip = local
-            trace.remote_ip = remote
-        else:
-            local, remote = self._ends6(page, offset)
-            trace.local_ip = unmap(local)
-            trace.remote_ip = unmap(remote)
+        *_, trace.local_port, trace.remote_port, family, local_ip, remote_ip = self._state(
+            page, offset
+        )
+        if family != _AF_INET:
+            local_ip, remote_ip = self._ips6(page, offset)
+        trace.family, trace.local_ip, trace.remote_ip = family, local_ip, remote_ip
 
-    def _establish(self, skaddr: int, old: int, time_ns: int, record: tuple[bytes, int]) -> None:
-        """A connect() that is going on (or began before us), in a simultaneous open too; anything
-        else at this address is a new socket, and accepted.
-        """  # noqa: D205  one thought
-        trace = self._by_skaddr.get(skaddr)
-        if trace is None or trace.is_established or trace.failed_ns or trace.is_listener:
-            trace = self._begin(skaddr, _OUTBOUND if old == _SYN_SENT else _INBOUND, time_ns)
-        self._locate(trace, *record)
-        trace.is_established = True
-        self._opened.append(trace)
-
-    def _fail(
-        self,
-        skaddr: int,
-        new: int,
-        time_ns: int,
-        record: tuple[bytes, int],
-        *,
-        in_process: bool,
-    ) -> None:
-        if new != _CLOSE:  # but a simultaneous open
-            return
-        trace = self._by_skaddr.get(skaddr)
-        if trace is None:  # it began before us, nobody knows when
-            trace = self._begin(skaddr, _OUTBOUND, 0)
-        elif trace.failed_ns:
-            return
-        self._locate(trace, *record)
-        self._failures.add(trace, time_ns, in_process=in_process)
+    def _ips6(self, page: bytes, offset: int) -> tuple[bytes, bytes]:
+        local_ip, remote_ip = self._state6(page, offset)
+        return unmap(local_ip), unmap(remote_ip)
 
     def _on_error(self, time_ns: int, page: bytes, offset: int) -> None:
         error, sport, dport, family, remote, remote6 = self._error(page, offset)
@@ -197,21 +261,6 @@ class TraceFolder:
     def _on_icmp(self, time_ns: int, page: bytes, offset: int) -> None:
         code, caller, called = self._icmp(page, offset)
         self._failures.reject((caller, called), code, time_ns)
-
-    def _on_destroy(self, time_ns: int, page: bytes, offset: int) -> None:
-        flags, thread, skaddr, cookie = self._destroy(page, offset)
-        trace = self._by_skaddr.pop(skaddr, None)
-        if trace is None:  # it was there before us, or never was a connection: its time is known
-            trace = Trace(skaddr, _UNKNOWN, 0)
-        elif trace.direction is _INBOUND and trace.process is None and not flags & IN_INTERRUPT:
-            # Reset by the other side: it stayed with the worker until that closed it.
-            trace.process = self._sink.process_of(thread, time_ns)
-        if trace.finished_ns and not flags & IN_INTERRUPT:
-            ends = trace.remote_ip, trace.local_port, trace.remote_port
-            fins.end(trace, time_ns, self._errors.get(ends, 0))
-        trace.cookie = cookie
-        trace.closed_ns = time_ns
-        self.by_cookie[cookie] = trace
 
     def _on_fork(self, _: int, page: bytes, offset: int) -> None:
         parent, child, flags = self._fork(page, offset)

@@ -1,5 +1,5 @@
-"""Events: a report to its document.
+"""Events: a report to its document, and to the event that carries it.
 
 Takes the report of a connection, a listener or a summary, gives the document by the catalogue in
-`model.fields`, with secrets masked. Nothing here knows where a document goes.
+`model.fields`, with secrets masked, as a mapping or encoded. Nothing here knows where it goes.
 """

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy, lay_over
+from connbeat.events.connection import Document
+from connbeat.events.document import DocumentBuilder, lay_over
 from connbeat.events.ecs_flow import add_connection, add_listener, add_summary
 from connbeat.events.ecs_parts import (
     Part,
@@ -19,6 +20,8 @@ from connbeat.events.ecs_parts import (
     orchestrator,
     process_part,
 )
+from connbeat.events.policy import DocumentPolicy
+from connbeat.model.batches import Event
 from connbeat.model.connections import ConnectionReport, ListenerReport, Party, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.ecs_fields import (
@@ -156,6 +159,7 @@ class EcsDocumentBuilder:
     def __init__(self, policy: DocumentPolicy, docker_host: DockerHost, names: EcsNames) -> None:
         self._builder = DocumentBuilder(policy, docker_host)
         self._converter = EcsConverter(names)
+        self._encode = msgspec.json.Encoder().encode
         self.set_policy(policy)
 
     def set_policy(self, policy: DocumentPolicy) -> None:
@@ -185,6 +189,10 @@ class EcsDocumentBuilder:
         if self._top:
             lay_over(document, self._top)
         return document
+
+    def event(self, report: Report) -> Event:
+        body = self._encode(self.build(report))
+        return Event(report.event_id, self.timestamp_ns(report), body)
 
 
 def _is_only(report: object) -> bool:

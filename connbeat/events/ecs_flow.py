@@ -7,7 +7,7 @@ in ECS. Pure.
 from collections.abc import Callable
 from typing import Any
 
-from connbeat.events.document import Document
+from connbeat.events.connection import Document
 
 _FLOW = "network_flow"
 _OPENED = {"outbound": "connection_attempted", "inbound": "connection_accepted"}

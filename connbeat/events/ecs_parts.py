@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from connbeat.events.document import Document
+from connbeat.events.connection import Document
 
 _NOT_EXPOSED = [""]
 #: A colon before a slash is a port's, and `sha256:...` alone is the id of an image.

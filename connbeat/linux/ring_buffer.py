@@ -25,6 +25,7 @@ _STAMP_MASK = (1 << 59) - 1
 
 _header = struct.Struct("<QQ")
 _count = struct.Struct("<Q")
+_word = struct.Struct("<I")
 HEADER_BYTES = _header.size
 
 #: (time in nanoseconds of the instance's clock, kind, the page, where the event's record begins)
@@ -33,7 +34,9 @@ RawEvent = tuple[int, int, bytes, int]
 #: The kind of what stands at a time before which events were lost; the kernel has no event 0.
 LOST = 0
 #: Every record begins with its event's id, in 16 bits (include/linux/trace_events.h, trace_entry).
-_KIND_MASK = 0xFFFF
+_kind = struct.Struct("<H")
+#: A short event by its length in words: its own word, its kind, the rest of its record.
+_short_events = {words: struct.Struct(f"<IH{4 * words - 2}x") for words in range(1, _DATA_MAX + 1)}
 
 
 #: How many events were overwritten before a page, 0 if the kernel forgot; None if none were.
@@ -65,31 +68,49 @@ def start_of(page: bytes) -> int:
     return int.from_bytes(page[:8], "little")
 
 
-# 50 events a page, thousands a second: words are read by index, not unpacked one by one.
 def _parse_words(page: bytes, time_ns: int, end: int, found: list[RawEvent]) -> None:
-    words = memoryview(page)[:end].cast("I")
-    append = found.append
-    at, last = HEADER_BYTES >> 2, end >> 2
-    while at < last:
-        header = words[at]
+    at = HEADER_BYTES
+    while at < end:
+        (header,) = _word.unpack_from(page, at)
         kind = header & 31
-        begin = at + 1
         if 0 < kind <= _DATA_MAX:
-            at = begin + kind
-            if at > last:
-                break
-            time_ns += header >> 5
-            append((time_ns, words[begin] & _KIND_MASK, page, begin << 2))
+            time_ns, at = _parse_run(page, at, time_ns, found, end=end)
             continue
         if header == _PADDING:  # to the end of the page
             return
-        second = words[begin] if begin < last else 0
+        body = at + 4
+        second = _word.unpack_from(page, body)[0] if body < end else 0
         time_ns = _advance(time_ns, header, second)
-        at = begin + (1 if kind >= _TIME_EXTEND else max(1, (second + 3) >> 2))
-        if kind == 0 and begin + 1 < at <= last:
-            append((time_ns, words[begin + 1] & _KIND_MASK, page, (begin + 1) << 2))
-    if at > last:
+        at = body + (4 if kind >= _TIME_EXTEND else max(4, (second + 3) & ~3))
+        if kind == 0 and body + 4 < at <= end:
+            found.append((time_ns, _kind.unpack_from(page, body + 4)[0], page, body + 4))
+    if at > end:
         raise Malformed(f"an event that passes the end of its page, {end}")
+
+
+# 50 events a page, thousands a second, nearly all of one length: unpacked as a run, those of one
+# end of a connection take 0.56 us, each by itself 0.76.
+def _parse_run(
+    page: bytes, at: int, time_ns: int, found: list[RawEvent], *, end: int
+) -> tuple[int, int]:
+    """Append the short events from `at` on that are as long as the first.
+
+    The running time and where they end: beyond `end` if not even the first is whole.
+    """
+    words = page[at] & 31
+    size = 4 + 4 * words
+    room = end - at
+    if room < size:
+        return time_ns, at + size
+    append = found.append
+    record = at + 4
+    for header, kind in _short_events[words].iter_unpack(memoryview(page)[at : end - room % size]):
+        if header & 31 != words:
+            break
+        time_ns += header >> 5
+        append((time_ns, kind, page, record))
+        record += size
+    return time_ns, record - 4
 
 
 def _advance(time_ns: int, header: int, second: int) -> int:

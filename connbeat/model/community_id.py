@@ -17,7 +17,7 @@ _ports = struct.Struct("!BBHH").pack
 
 def community_id(local_ip: bytes, local_port: int, remote_ip: bytes, remote_port: int) -> str:
     """`1:` and the Base64 of the SHA-1, for TCP with seed 0. Addresses packed."""
-    if (remote_ip, remote_port) < (local_ip, local_port):
+    if remote_ip < local_ip or (remote_ip == local_ip and remote_port < local_port):
         return _of_flow(remote_ip, remote_port, local_ip, local_port)
     return _of_flow(local_ip, local_port, remote_ip, remote_port)
 

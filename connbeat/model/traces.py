@@ -10,7 +10,7 @@ from connbeat.model.processes import Process
 from connbeat.model.sockets import Socket
 
 
-class Trace:
+class Trace(msgspec.Struct, gc=False, eq=False):
     """One connection as the transitions of its socket show it. Mutable until it has ended.
 
     `opened_ns` is 0 where nobody saw its first step. `process` called connect(), or closed an
@@ -23,46 +23,24 @@ class Trace:
     Times are CLOCK_MONOTONIC.
     """
 
-    __slots__ = (
-        "closed_ns",
-        "cookie",
-        "direction",
-        "errno",
-        "failed_ns",
-        "family",
-        "finished_ns",
-        "has_peer_closed",
-        "is_established",
-        "is_listener",
-        "local_ip",
-        "local_port",
-        "may_be_abandoned",
-        "opened_ns",
-        "process",
-        "remote_ip",
-        "remote_port",
-        "skaddr",
-    )
-
-    def __init__(self, skaddr: int, direction: Direction, opened_ns: int) -> None:
-        self.skaddr = skaddr
-        self.direction = direction
-        self.opened_ns = opened_ns
-        self.family = 0
-        self.local_ip = b""
-        self.local_port = 0
-        self.remote_ip = b""
-        self.remote_port = 0
-        self.process: Process | None = None
-        self.is_established = False
-        self.is_listener = False
-        self.has_peer_closed: bool | None = None
-        self.finished_ns = 0
-        self.may_be_abandoned = False
-        self.errno = 0
-        self.failed_ns = 0
-        self.cookie = 0
-        self.closed_ns = 0
+    skaddr: int
+    direction: Direction
+    opened_ns: int
+    family: int = 0
+    local_ip: bytes = b""
+    local_port: int = 0
+    remote_ip: bytes = b""
+    remote_port: int = 0
+    is_established: bool = False
+    process: Process | None = None
+    is_listener: bool = False
+    has_peer_closed: bool | None = None
+    finished_ns: int = 0
+    may_be_abandoned: bool = False
+    errno: int = 0
+    failed_ns: int = 0
+    cookie: int = 0
+    closed_ns: int = 0
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):

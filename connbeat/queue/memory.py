@@ -136,11 +136,11 @@ class MemoryQueue:
 
     def _grow(self, events: Sequence[Event]) -> None:
         self._events += len(events)
-        self._bytes += sum(len(event.body) for event in events)
+        self._bytes += sum([len(event.body) for event in events])
 
     def _shrink(self, events: Sequence[Event]) -> None:
         self._events -= len(events)
-        self._bytes -= sum(len(event.body) for event in events)
+        self._bytes -= sum([len(event.body) for event in events])
 
     def _publish(self) -> None:
         self._metrics.set(Metric.QUEUE_EVENTS, self._events, output=self._output)

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from connbeat.events.document import DocumentPolicy
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.batches import Event
 from connbeat.model.connections import EventKind, Report
 from connbeat.model.containers import DockerHost

@@ -55,7 +55,7 @@ class DeliveryReport:
         self._began_ns = self._clock.monotonic_ns()
         self._is_trying()
         self._metrics.set(Metric.EVENTS_IN_FLIGHT, len(batch.events), output=self._output)
-        self._add(Metric.SENT_BYTES, sum([event.size_bytes for event in batch.events]))
+        self._add(Metric.SENT_BYTES, sum([len(event.body) for event in batch.events]))
 
     def sent(self) -> None:
         self._metrics.set(Metric.EVENTS_IN_FLIGHT, 0, output=self._output)

@@ -125,7 +125,7 @@ class FileOutput:
 
     def _write(self, events: tuple[Event, ...]) -> tuple[int, OSError | None]:
         """How many events stand in files as whole lines, and what stopped the rest."""
-        ends = list(accumulate(len(event.body) + 1 for event in events))
+        ends = list(accumulate([len(event.body) + 1 for event in events]))
         done = 0
         error = None
         try:
@@ -145,7 +145,7 @@ class FileOutput:
         """Write whole lines behind `size` bytes: how many, and what stopped the rest."""
         for start in range(0, len(events), _LINES):
             lines = events[start : start + _LINES]
-            data = b"".join([part for event in lines for part in (event.body, b"\n")])
+            data = b"\n".join([*[event.body for event in lines], b""])
             whole, error = self._append_lines(lines, data, size)
             if error is not None:
                 return start + whole, error

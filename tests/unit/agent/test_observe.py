@@ -16,7 +16,8 @@ from connbeat.connections.summaries import Summaries
 from connbeat.connections.teller import Volume
 from connbeat.connections.tracker import Tracker, TrackerPolicy
 from connbeat.errors import CaptureError
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.addresses import format_ip
 from connbeat.model.batches import Event
 from connbeat.model.connections import (

@@ -6,7 +6,8 @@ from connbeat.agent.volume import build_volume, plan_policy, shortest_interval_n
 from connbeat.config.schema import AggregationRule, ConnbeatConfig, Settings, SummariseConfig
 from connbeat.connections.plans import Plan, Plans
 from connbeat.connections.teller import Volume
-from connbeat.events.document import DocumentBuilder, DocumentPolicy
+from connbeat.events.document import DocumentBuilder
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.connections import Party
 from connbeat.model.containers import Container, DockerHost
 from connbeat.telemetry.metrics import Metrics

@@ -8,6 +8,7 @@ import errno
 import socket
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -552,6 +553,84 @@ def test_any_records_are_folded_or_counted(records: list[tuple[int, bytes]]) -> 
     house.fold(*records)
     house.take()
     assert 0 <= house.folder.malformed <= len(records)
+
+
+def state_record(step: tuple[TcpState, TcpState], skaddr: int, flags: int, ip6: bytes) -> bytes:
+    old, new = step
+    return record(
+        FORMATS["state"],
+        {
+            "common_flags": flags, "common_pid": 500 + skaddr, "skaddr": skaddr,
+            "oldstate": old, "newstate": new, "sport": 40000 if new != TcpState.SYN_SENT else 0,
+            "dport": 80, "family": socket.AF_INET6 if ip6 else socket.AF_INET,
+            "saddr": bytes(4), "daddr": bytes(4), "saddr_v6": ip6, "daddr_v6": ip6,
+        },
+    )  # fmt: skip
+
+
+_states = st.sampled_from(TcpState)
+_skaddrs = st.integers(1, 3)
+_flags = st.sampled_from([0, SOFTIRQ])
+_any_record = st.one_of(
+    st.tuples(
+        st.just(FORMATS["state"].id),
+        st.builds(
+            state_record,
+            st.tuples(_states, _states),
+            _skaddrs,
+            _flags,
+            st.sampled_from([b"", bytes(10) + b"\xff\xff" + bytes(4), b"\x20" * 16]),
+        ),
+    ),
+    st.tuples(
+        st.just(FORMATS["destroy"].id),
+        st.builds(
+            lambda skaddr, flags, cookie: record(
+                FORMATS["destroy"],
+                {"common_flags": flags, "common_pid": 9, "skaddr": skaddr, "sock_cookie": cookie},
+            ),
+            _skaddrs,
+            _flags,
+            st.integers(1, 100),
+        ),
+    ),
+    st.tuples(st.sampled_from([LOST, 71, 73, 76]), st.binary(max_size=30)),
+)
+
+
+def known(house: House) -> object:
+    """All that the folder and its sink know."""
+    established = [msgspec.structs.astuple(trace) for trace in house.folder.established]
+    waiting = {
+        cookie: msgspec.structs.astuple(trace) for cookie, trace in house.folder.by_cookie.items()
+    }
+    folder = house.folder
+    return (
+        established, waiting, len(folder), folder.malformed, folder.refused,
+        house.sink.told, house.sink.asked,
+    )  # fmt: skip
+
+
+@given(st.lists(_any_record, max_size=40))
+def test_records_in_one_turn_are_folded_as_one_by_one(records: list[tuple[int, bytes]]) -> None:
+    """One that cannot be read in the midst of them, too."""
+    whole, pieces = House(), House()
+    whole.fold(*records)
+    for one in records:
+        pieces.fold(one)
+    for house in (whole, pieces):
+        _, failed = house.take()
+        assert all(trace.failed_ns for trace in failed)
+    assert known(whole) == known(pieces)
+
+
+def test_a_loss_or_a_bad_record_among_others_costs_no_other(house: House) -> None:
+    good = [record(FORMATS["destroy"], {"skaddr": 1, "sock_cookie": cookie}) for cookie in (1, 2)]
+    kind = FORMATS["destroy"].id
+    house.fold((kind, good[0]), (FORMATS["state"].id, b"short"), (LOST, b""), (kind, good[1]))
+    assert house.folder.malformed == 1
+    assert list(house.folder.by_cookie) == [1, 2]
+    assert house.sink.told == [("lost",)]
 
 
 # Processes

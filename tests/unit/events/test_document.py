@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
+from connbeat.events.connection import Document
+from connbeat.events.document import DocumentBuilder
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.connections import (
     Address,
     ConnectionReport,
@@ -33,7 +35,18 @@ from tests.builders import (
     summary_report,
 )
 from tests.documents import assert_documented
-from tests.reports import CONNECTIONS, LISTENERS, NOW_NS, SWITCHES, WALL_NS
+from tests.reports import (
+    CONNECTIONS,
+    IPS,
+    LISTENERS,
+    NOW_NS,
+    PARTIES,
+    REMOTE_PARTIES,
+    SWITCHES,
+    TEXT,
+    WALL_NS,
+    WHOLE,
+)
 
 CURL = process(4711, "/usr/bin/curl", "http://web/", environ=("HOME=/root", "TOKEN=x"))
 WEB = Container(
@@ -412,7 +425,7 @@ def test_fields_under_root_reach_into_sections_and_change_no_other_document() ->
         document = made.build(connection_report())
         assert document["beat"] == {**plain["beat"], "name": "mine"}
         assert document["connection"] == 7
-    assert made._beat == plain["beat"]
+    assert builder().build(connection_report())["beat"] == plain["beat"]
 
 
 def test_no_document_shares_what_the_user_adds_with_the_next() -> None:
@@ -470,13 +483,102 @@ def test_a_stepped_wall_clock_is_followed_and_durations_do_not_notice() -> None:
     assert document["connection"]["duration_ms"] == 1000
 
 
-def test_a_process_that_changed_is_not_taken_from_the_last_poll() -> None:
+def test_a_process_is_not_taken_from_the_last_poll() -> None:
+    """Another may stand at the same place in memory by then."""
     made = builder()
-    made.build(connection_report(owner=CURL))
+    held = msgspec.structs.replace(CURL)
+    report = connection_report(owner=held, remote=RemoteParty(held, None))
+    made.build(report)
+    made.event(report)
+    msgspec.structs.force_setattr(held, "binary", "wget")
     made.begin(HOST_NETNS, NOW_NS, WALL_NS)
-    assert made._processes == {}
-    renamed = msgspec.structs.replace(CURL, binary="wget")
-    assert made.build(connection_report(owner=renamed))["local_process"]["binary"] == "wget"
+    for document in (made.build(report), msgspec.json.decode(made.event(report).body)):
+        assert document["local_process"]["binary"] == document["remote_process"]["binary"] == "wget"
+
+
+# Every event of every report
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[list[Report]]:
+    """Reports of polls in which a few parties and addresses come again and again."""
+    parties = st.sampled_from(draw(st.lists(PARTIES, min_size=1, max_size=3)))
+    others = st.sampled_from(draw(st.lists(REMOTE_PARTIES | st.none(), min_size=1, max_size=3)))
+    addresses = st.sampled_from(draw(st.lists(IPS, min_size=1, max_size=2)))
+    again = st.fixed_dictionaries(
+        {},
+        optional={
+            "local": parties,
+            "remote": others,
+            "local_ip": addresses,
+            "netns": st.sampled_from([HOST_NETNS, 7]),
+        },
+    )
+    connections = st.builds(
+        lambda report, changes: msgspec.structs.replace(report, **changes), CONNECTIONS, again
+    )
+    reports = connections | LISTENERS | st.sampled_from(WHOLE)
+    return draw(st.lists(st.lists(reports, max_size=4), max_size=3))
+
+
+POLICIES = st.fixed_dictionaries(
+    {
+        "name": TEXT,
+        "tags": st.lists(TEXT, max_size=2).map(tuple),
+        "fields": st.dictionaries(
+            TEXT | st.sampled_from(["beat", "connection", "type"]),
+            TEXT | st.dictionaries(TEXT | st.sampled_from(["name", "id"]), TEXT, max_size=2),
+            max_size=2,
+        ),
+        "fields_under_root": st.booleans(),
+        "timestamp_digits": st.sampled_from([3, 6, 9]),
+        "docker_environment": st.sampled_from([frozenset(), frozenset({""})]),
+        "expose_process_info": st.booleans(),
+        "expose_cmdline": st.booleans(),
+        "expose_environ": st.booleans(),
+        "redact": st.booleans(),
+    }
+)
+
+
+@given(turns(), POLICIES)
+def test_an_event_is_its_document_byte_for_byte(
+    polls: list[list[Report]], policy: dict[str, Any]
+) -> None:
+    encoding, building = builder(**policy), builder(**policy)
+    for number, reports in enumerate(polls):
+        for made in (encoding, building):
+            made.begin(HOST_NETNS, NOW_NS + number * SECOND, WALL_NS + number * SECOND)
+        for report in reports:
+            event, document = encoding.event(report), building.build(report)
+            assert event.body == msgspec.json.encode(document)
+            assert (event.id, event.timestamp_ns) == (
+                report.event_id,
+                building.timestamp_ns(report),
+            )
+
+
+def test_an_address_that_a_document_told_first_stands_in_the_next_event() -> None:
+    made = builder()
+    for party, section in ((Party(CURL, None), "beat"), (Party(CURL, WEB), "container")):
+        first, second = (
+            msgspec.structs.replace(connection_report(local), local=party)
+            for local in ("10.0.0.1:1", "10.9.9.9:1")
+        )
+        made.event(first)
+        made.build(second)
+        told = msgspec.json.decode(made.event(first).body)[section]["local_ips"]
+        assert told[-2:] == ["10.0.0.1", "10.9.9.9"]
+
+
+def test_a_text_that_is_none_fails_the_event_that_has_it_and_no_other() -> None:
+    made = builder()
+    broken = connection_report(owner=process(1, executable="/bin/\udcff"))
+    for _ in range(2):
+        with pytest.raises(UnicodeEncodeError):
+            made.event(broken)
+    report = connection_report(owner=CURL)
+    assert made.event(report).body == msgspec.json.encode(builder().build(report))
 
 
 # Every document of every report

@@ -11,8 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.events.document import Document, DocumentBuilder, DocumentPolicy
+from connbeat.events.connection import Document
+from connbeat.events.document import DocumentBuilder
 from connbeat.events.ecs import EcsConverter, EcsDocumentBuilder, EcsNames
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.connections import EventKind, Party, Report
 from connbeat.model.containers import DockerHost
 from connbeat.model.documents import field_value

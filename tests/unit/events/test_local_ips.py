@@ -45,11 +45,17 @@ def test_an_address_that_was_not_used_for_an_hour_is_forgotten() -> None:
 
 def test_there_is_an_end_to_the_addresses_of_one_owner() -> None:
     ips = LocalIps()
-    for number in range(300):
-        ips.add(HOST, number.to_bytes(4, "big", signed=False)[:3] + b"\x09", number)
-        ips.add(HOST, b"\x0a\x00" + number.to_bytes(2, "big"), number)
-    assert len(ips.of(HOST)) == 256
-    assert "10.0.1.43" in ips.of(HOST)
+    used = [b"\x0a\x00" + number.to_bytes(2, "big") for number in range(300)]
+    assert [ips.add(HOST, ip, number) for number, ip in enumerate(used)].count(True) == 256
+    first = ips.of(HOST)
+    assert (len(first), first[0]) == (256, "10.0.0.0")
+    for ip in used:  # all of them are in use: the list stays as it is
+        assert not ips.add(HOST, ip, 59 * SECOND)
+    assert ips.of(HOST) is first
+    assert ips.add(HOST, used[0], 61 * SECOND) is False
+    assert ips.add(HOST, used[299], 62 * SECOND) is True
+    assert (ips.of(HOST)[0], ips.of(HOST)[-1]) == ("10.0.0.0", "10.0.1.43")
+    assert "10.0.0.1" not in ips.of(HOST)
 
 
 def test_there_is_an_end_to_the_owners() -> None:

@@ -22,6 +22,13 @@ def test_a_moment_reads_back_as_itself_cut_to_the_millisecond(moments: list[int]
         assert since // dt.timedelta(milliseconds=1) == moment // 1_000_000
 
 
+def test_there_is_an_end_to_the_moments_that_are_kept() -> None:
+    formatter = TimestampFormatter()
+    for second in range(3000):
+        assert formatter.format(second * 10**9)[14:19] == f"{second // 60:02d}:{second % 60:02d}"
+    assert len(formatter._texts) <= 1024 >= len(formatter._seconds)
+
+
 def test_no_event_lies_in_the_future() -> None:
     assert TimestampFormatter().format(1_999_999_999) == "1970-01-01T00:00:01.999Z"
 

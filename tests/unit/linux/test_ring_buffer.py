@@ -222,3 +222,46 @@ def test_what_was_written_is_read(time_ns: int, story: list[tuple[str, bytes, in
     assert [(at, where[o : o + len(body)]) for (at, _, where, o), (_, body) in zip(
         found, expected, strict=True
     )] == expected  # fmt: skip
+
+
+# Runs
+
+
+def read_one_by_one(data: bytes) -> list[tuple[int, int, int]]:
+    """(time, kind, offset) of the short events from a page's beginning on; no other event."""
+    (now,) = struct.unpack_from("<Q", data)
+    end = HEADER_BYTES + (struct.unpack_from("<Q", data, 8)[0] & 0xFFFFF)
+    at, events = HEADER_BYTES, []
+    while at < end:
+        (header,) = struct.unpack_from("<I", data, at)
+        if not 0 < header & 31 <= 28 or at + 4 + 4 * (header & 31) > end:
+            break
+        now += header >> 5
+        events.append((now, struct.unpack_from("<H", data, at + 4)[0], at + 4))
+        at += 4 + 4 * (header & 31)
+    return events
+
+
+_few_lengths = st.sampled_from([ONE, TWO, bytes(8), bytes(16), LONG[:76]])
+
+
+@given(
+    st.lists(st.tuples(_few_lengths, _deltas), max_size=60),
+    st.sampled_from([b"", word(28, 3), word(29, 0), time_extend(5), discarded_event(ONE)]),
+)
+def test_events_of_one_length_are_read_as_each_by_itself(
+    events: list[tuple[bytes, int]], last: bytes
+) -> None:
+    data = page(1 << 50, *(short_event(body, delta) for body, delta in events), last, size=8192)
+    found: list[RawEvent] = []
+    with contextlib.suppress(Malformed):
+        parse_page(data, found)
+    assert [(at, kind, offset) for at, kind, _, offset in found] == read_one_by_one(data)
+    assert len(found) == len(events)
+
+
+@pytest.mark.parametrize("recorded", Recording(RECORDINGS[0]).pages())
+def test_a_recorded_page_begins_as_each_event_by_itself(recorded: bytes) -> None:
+    one_by_one = read_one_by_one(recorded)
+    assert one_by_one
+    assert [(at, kind, o) for at, kind, _, o in parse(recorded)][: len(one_by_one)] == one_by_one

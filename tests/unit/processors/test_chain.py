@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connbeat.events.document import DocumentBuilder, DocumentPolicy, Documents
+from connbeat.events.document import DocumentBuilder, Documents
 from connbeat.events.ecs import EcsDocumentBuilder, EcsNames
+from connbeat.events.policy import DocumentPolicy
 from connbeat.model.containers import DockerHost
 from connbeat.processors.protocol import Facts, Held, Processor, ProcessorConfig
 from tests.builders import HOST_NETNS
