@@ -10,8 +10,8 @@ from tests.system.bursts import POLL_SECONDS, KernelAgent, Load
 from tests.system.harness import Document, Netns, call, wait_until
 
 COUNT, PROCESSES = 20_000, 4
-#: More than the agent had while they were open: 8 to 25 were measured, by how many end in one turn;
-#: 27 where all that one turn reads is unpacked at once. Without a bound it would be 80 and more.
+#: More than the agent had while they were open: 8 to 25 were measured, and 27 where all that one
+#: turn reads is unpacked at once: this catches growth without a bound, not the loss of that.
 MOST_MB = 40
 
 
