@@ -146,7 +146,10 @@ def _host_of(event: str, arguments: tuple[object, ...]) -> str | None:
         address = arguments[1]
         return address[0] if isinstance(address, tuple) and isinstance(address[0], str) else None
     if event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        return str(arguments[0]) if arguments[0] is not None else None
+        host = arguments[0]
+        if isinstance(host, bytes):
+            return host.decode()
+        return None if host is None else str(host)
     return None
 
 

@@ -6,9 +6,9 @@ as they were written then: `-configtest`, `--c FILE`, `-e=false`, `-path.home DI
 """
 
 import argparse
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from connbeat.cli.commands import COMMANDS, group
@@ -85,10 +85,10 @@ def _refuse_unknown(name: str) -> None:
     wanted = name if name.startswith("--") else f"-{name}"
     # -cx.yml is -c with a value, and -configtset is most probably not; -ex is like nothing.
     cutoff = 0.85 if is_short or len(name) < 4 else 0.6
-    near = difflib.get_close_matches(wanted, long_names, n=1, cutoff=cutoff)
+    near = _nearest(wanted, long_names, cutoff)
     if is_short and not near:
         return
-    hint = f"did you mean {near[0]}?" if near else "connbeat --help lists the flags"
+    hint = f"did you mean {near}?" if near else "connbeat --help lists the flags"
     raise ConfigError((f"connbeat: there is no flag {name}, {hint}",))
 
 
@@ -114,9 +114,16 @@ def _command(words: list[str]) -> str:
         expected = " or ".join(f"connbeat {name}" for name in group(command))
         raise ConfigError((f"connbeat {command}: expected {expected}",))
     groups = {name.partition(" ")[0] for name in COMMANDS}
-    near = difflib.get_close_matches(command, [*COMMANDS, *sorted(groups)], n=1)
-    hint = f"did you mean {near[0]}?" if near else "connbeat help lists the commands"
+    near = _nearest(command, [*COMMANDS, *sorted(groups)], 0.6)
+    hint = f"did you mean {near}?" if near else "connbeat help lists the commands"
     raise ConfigError((f"connbeat: there is no command {command!r}, {hint}",))
+
+
+def _nearest(word: str, words: Collection[str], cutoff: float) -> str:
+    """The one most like it, "" if none is."""
+    import difflib  # noqa: PLC0415  0.3 MB, for who has mistyped something
+
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), "")
 
 
 def _fault(command: str, text: str) -> ConfigError:
@@ -135,7 +142,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         prog=f"connbeat {command}",
         add_help=False,
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # With a width given argparse does not ask for the terminal's, for which it loads 0.7 MB.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=80),
     )
     for flag in (*flags_of(COMMANDS[command].flags), *WITHOUT_MEANING):
         _add_flag(parser, flag)
@@ -174,7 +182,7 @@ def _help(words: list[str]) -> str:
     parser.description = f"{command.text[0].upper()}{command.text[1:]}."
     parser.epilog = "\n".join(["examples:", *(f"  {line}" for line in command.examples)])
     parser.epilog += f"\n\n{command.note}" if command.note else ""
-    return parser.format_help()
+    return _formatted(parser)
 
 
 def _help_of_many(
@@ -187,6 +195,11 @@ def _help_of_many(
     parser.usage = f"{usage} [flags]"
     parser.description = f"{text}\n\ncommands:\n" + "\n".join(lines)
     parser.epilog = "\n".join(["examples:", *examples])
+    return _formatted(parser)
+
+
+def _formatted(parser: argparse.ArgumentParser) -> str:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # of the terminal's width
     return parser.format_help()
 
 

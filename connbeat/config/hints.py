@@ -1,6 +1,5 @@
 """Which known key somebody meant. Pure."""
 
-import difflib
 from collections.abc import Collection
 
 
@@ -22,4 +21,6 @@ def nearest_key(unknown: str, known: Collection[str]) -> str:
 
 
 def _closest(word: str, words: Collection[str], cutoff: float) -> str:
+    import difflib  # noqa: PLC0415  0.3 MB, for who has mistyped something
+
     return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), "")

@@ -28,9 +28,10 @@ _log = logging.getLogger(__name__)
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 # At the start these may pass by themselves; anything else is a mistake of the configuration.
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}
-# At a time: 100 KB stay in the processor's cache, and the allocator has them at hand. All of 2,000
-# at once took 1.1 us a line, these 0.7.
-_LINES = 128
+# At a time: the system takes 1,024 parts in one call. Joined first, lines took the output's thread
+# 1.7 us each instead of 1.2. Each call gives up Python's lock, so with 128 lines a call the capture
+# thread ran ahead, and 20,000 events waited in memory.
+_LINES = 512
 # How far back to look for the beginning of a half line; longer than any document.
 _TAIL_BYTES = 1 << 20
 
@@ -145,28 +146,29 @@ class FileOutput:
         """Write whole lines behind `size` bytes: how many, and what stopped the rest."""
         for start in range(0, len(events), _LINES):
             lines = events[start : start + _LINES]
-            data = b"\n".join([*[event.body for event in lines], b""])
-            whole, error = self._append_lines(lines, data, size)
+            written, error = self._write_all([part for one in lines for part in (one.body, b"\n")])
             if error is not None:
-                return start + whole, error
-            size += len(data)
-        return len(events), None
-
-    def _append_lines(
-        self, events: Sequence[Event], data: bytes, size: int
-    ) -> tuple[int, OSError | None]:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[os.write(self._fd, rest) :]
-            except OSError as error:
-                ends = [0, *accumulate(len(event.body) + 1 for event in events)]
-                whole = bisect_right(ends, len(data) - len(rest)) - 1
+                ends = [0, *accumulate(len(event.body) + 1 for event in lines)]
+                whole = bisect_right(ends, written) - 1
                 self._cut_to = size + ends[whole]
                 with suppress(OSError):  # then before the next write
                     self._cut()
-                return whole, error
+                return start + whole, error
+            size += written
         return len(events), None
+
+    def _write_all(self, parts: Sequence[bytes]) -> tuple[int, OSError | None]:
+        """How many bytes of the parts were written, and what stopped the rest."""
+        written = 0
+        try:
+            written = os.writev(self._fd, parts)
+            if written < sum(map(len, parts)):
+                rest = memoryview(b"".join(parts))
+                while written < len(rest):
+                    written += os.write(self._fd, rest[written:])
+        except OSError as error:
+            return written, error
+        return written, None
 
     def _cut(self) -> None:
         """Take off the half line behind the last whole one, if there is any."""

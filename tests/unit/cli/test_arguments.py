@@ -1,4 +1,6 @@
 import contextlib
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -150,3 +152,22 @@ def test_any_argv_gives_options_or_an_error_of_ours(argv: list[str]) -> None:
     with contextlib.suppress(ConfigError, HelpWanted):
         command = parse_arguments(argv).command
     assert command in COMMANDS
+
+
+def test_a_command_line_without_a_mistake_loads_nothing_for_help_and_hints() -> None:
+    program = (
+        "import sys; from connbeat.cli.arguments import parse_arguments;"
+        "parse_arguments(['run', '-E', 'name=edge']);"
+        "sys.exit(', '.join({'difflib', 'shutil'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_help_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def widest(columns: int) -> int:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with pytest.raises(HelpWanted) as told:
+            parse_arguments(["run", "--help"])
+        return max(map(len, str(told.value).partition("examples:")[0].splitlines()))
+
+    assert widest(60) < widest(120)

@@ -1,5 +1,7 @@
 import logging
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -52,3 +54,11 @@ def test_a_name_that_no_resolver_takes_is_a_name_without_address() -> None:
 def test_ipv4_comes_before_ipv6() -> None:
     found = resolve("localhost")
     assert found[0] == "127.0.0.1"
+
+
+def test_a_plain_name_is_found_without_the_tables_of_international_ones() -> None:
+    program = (
+        "import sys; from connbeat.discovery.docker_host import resolve;"
+        "found = resolve('localhost'); sys.exit('stringprep' in sys.modules or not found)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
