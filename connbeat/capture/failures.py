@@ -35,6 +35,8 @@ _REASON_NS = 10_000_000
 _CONNECT_NS = 1_000_000
 #: Longer than a process waits that was told: a second later the next SYN fails for good.
 _REJECTED_NS = 3_000_000_000
+#: Of two hosts; a turn has a few hundred at most where the kernel limits them.
+_MAX_REJECTED = 10_000
 
 #: Who was rejected, and by whom.
 Hosts = tuple[bytes, bytes]
@@ -82,7 +84,10 @@ class Failures:
     def reject(self, hosts: Hosts, code: int, time_ns: int) -> None:
         """This host answered a packet with an ICMP "destination unreachable" of this code."""
         if code in _BY_ICMP_CODE:
-            self._rejected.setdefault(hosts, []).append((time_ns, _BY_ICMP_CODE[code]))
+            told = self._rejected.setdefault(hosts, [])
+            told.append((time_ns, _BY_ICMP_CODE[code]))
+            if len(told) > _MAX_REJECTED:
+                del told[: _MAX_REJECTED // 2]
 
     def lose(self) -> None:
         """Records were lost, and maybe reasons: nobody can tell what was given up."""

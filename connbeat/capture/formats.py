@@ -47,8 +47,9 @@ STATE_FILTER = "protocol==6 && ({})".format(
     )
 )
 ERROR_FILTER = "protocol==6 && error!=0"
-#: Destination unreachable; the kernel sends 1,000 a second at most, for UDP as well.
-ICMP_FILTER = "type==3"
+#: Destination unreachable, and no answer to a UDP datagram (`ulen` is 0 for all else): on loopback
+#: nothing limits those. Code 4 is of paths with smaller packets, and refuses nothing.
+ICMP_FILTER = "type==3 && code!=4 && ulen==0"
 
 
 class TraceFormats(msgspec.Struct, frozen=True):

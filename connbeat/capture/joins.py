@@ -118,6 +118,8 @@ class CloseJoiner:
     def _unheard(self, trace: Trace) -> int:
         """The namespace of one whose message did not come; 0 if it would have come from there."""
         netns = _netns_of(trace)
+        if not self._joined_at_ns:
+            return netns  # no message ever came: the kernel may send none
         since_ns = max(self._known_since_ns.get(netns, trace.closed_ns), self._lost_ns)
         return 0 if trace.closed_ns > since_ns else netns
 

@@ -97,6 +97,8 @@ class KernelSource:
         until_ns = self._clock.monotonic_ns()
         if is_lossy or is_last:
             self._joiner.lose(until_ns)
+        if not self._hearing.is_open:
+            self._joiner.see((), until_ns)
         horizon_ns = until_ns + _LAST_TURN_NS if is_last else until_ns
         if self._execs is not None:  # before the trace asks who it was
             self._execs.drain(self._sink, until_ns)
@@ -108,7 +110,10 @@ class KernelSource:
         while heard:  # a message takes as much as what it becomes: let go of it soon
             closes += self._joiner.join(heard[:_MESSAGES_AT_ONCE], waiting, until_ns)
             del heard[:_MESSAGES_AT_ONCE]
-        self._metrics.add(Metric.ROWS_MALFORMED, self._joiner.malformed - malformed)
+        malformed = self._joiner.malformed - malformed
+        if malformed:
+            self._joiner.lose(until_ns)  # whose they were is not known
+        self._metrics.add(Metric.ROWS_MALFORMED, malformed)
         opened: Sequence[Trace] = ()
         failed: Sequence[Trace] = ()
         established: Sequence[Trace] = ()

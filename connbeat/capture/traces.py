@@ -41,6 +41,7 @@ _MAX_ERRORS = 5000
 # Plain names: an enum's member costs a tenth of a record.
 _SYN_SENT, _ESTABLISHED = int(TcpState.SYN_SENT), int(TcpState.ESTABLISHED)
 _LAST_ACK, _CLOSE, _LISTEN = int(TcpState.LAST_ACK), int(TcpState.CLOSE), int(TcpState.LISTEN)
+_AFTER_FIN = frozenset({int(TcpState.FIN_WAIT1), int(TcpState.FIN_WAIT2)})
 _ENDING = frozenset({int(TcpState.FIN_WAIT1), _LAST_ACK, _CLOSE})
 _INBOUND, _OUTBOUND, _UNKNOWN = Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN
 
@@ -179,7 +180,12 @@ class TraceFolder:
                         trace.has_peer_closed = True
                     else:
                         fins.step(trace, old, new, time_ns)
-                    if trace.direction is _INBOUND and not flags & IN_INTERRUPT:
+                    # What comes after our own FIN may come in anybody's context, NAPI's say.
+                    if (
+                        trace.direction is _INBOUND
+                        and old not in _AFTER_FIN
+                        and not flags & IN_INTERRUPT
+                    ):
                         trace.process = process_of(thread, time_ns)
 
             elif kind == destroy_kind:

@@ -106,7 +106,7 @@ class TransitionSource:
         events = self._held
         is_lossy = False
         for page in pages:
-            is_lossy = self._parse(page, events) or is_lossy
+            is_lossy = self._parse(page, events, until_ns) or is_lossy
         events.sort(key=_time_of)
         cut = len(events)
         while cut and events[cut - 1][0] > until_ns:
@@ -123,12 +123,16 @@ class TransitionSource:
         if not self._instance.is_recording():
             raise CaptureError("the tracing instance was removed or switched off")
 
-    def _parse(self, page: bytes, events: list[RawEvent]) -> bool:
+    def _parse(self, page: bytes, events: list[RawEvent], until_ns: int) -> bool:
+        before = len(events)
         try:
             loss = parse_page(page, events)
         except Malformed as error:
             self.bad_pages += 1
-            events.append((events[-1][0] if events else 0, LOST, b"", 0))
+            lost_ns = start_of(page)
+            if len(events) > before or lost_ns > until_ns:  # some of it was read, or no time at all
+                lost_ns = events[-1][0] if events else 0
+            events.append((lost_ns, LOST, b"", 0))
             log.debug("Trace page not read. error=%s", error)
             return True
         if loss is None:

@@ -87,12 +87,15 @@ class _Area(ctypes.Structure):
 class Inbox:
     """Room for one call's datagrams. Sockets may share it, one thread uses it.
 
-    Raises CaptureError where the C library has no recvmmsg.
+    Raises CaptureError where the C library has no recvmmsg, or the system no memory.
     """
 
     def __init__(self, call: Call | None = None) -> None:
         self._call = call if call is not None else _load()
-        self._slots = mmap.mmap(-1, SLOTS * SLOT_BYTES, mmap.MAP_PRIVATE)
+        try:
+            self._slots = mmap.mmap(-1, SLOTS * SLOT_BYTES, mmap.MAP_PRIVATE)
+        except OSError as error:
+            raise CaptureError(f"no room for close messages: {error.strerror}") from error
         self._vectors = (_Vector * SLOTS)()
         area = _Area()
         self._address = ctypes.addressof(area)

@@ -184,8 +184,9 @@ FIELDS: tuple[Field, ...] = (
         ("established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "close_wait", "last_ack",
          "closing", "closed", "time_wait", "close", "new_syn_recv", "bound_inactive", "listen"),
     ),
-    Field("connection.failure", _K, "Why it failed, in a `failed` event.", "refused",
-          FAILURES),
+    Field("connection.failure", _K, "Why it failed, in a `failed` event. What this host's "
+          "own firewall rejects by ICMP is told so from Linux 6.11 on, before as `cancelled`.",
+          "refused", FAILURES),
     Field("connection.opened_at", _D,
           "When it was opened, or first seen by a poll; absent if it was there before the agent.",
           "2026-11-23T10:00:02.120Z"),
@@ -204,7 +205,8 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "connection.netns",
         _I,
-        "The network namespace (the inode of `ns/net`); 0 where it was gone before it was known.",
+        "The network namespace (the inode of `ns/net`); 0 where it is not known: "
+        "it was gone before it could be, or the kernel told nobody of the end.",
         "4026532184",
     ),
     Field("connection.interface", _I, "The interface of a link-local address.", "2"),

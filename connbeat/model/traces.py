@@ -46,8 +46,8 @@ class Trace(msgspec.Struct, gc=False, eq=False):
 class Close(msgspec.Struct, frozen=True, gc=False):
     """A connection or listener that the kernel destroyed, with its final counters.
 
-    `netns` is 0 where its namespace was gone before anybody could ask. `trace` is what the
-    transitions told of it, None where they were not seen.
+    `netns` is 0 where nobody knows its namespace: it was gone before anybody could ask, say.
+    `trace` is what the transitions told of it, None where they were not seen.
     """
 
     netns: int

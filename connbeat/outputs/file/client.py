@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 # At the start these may pass by themselves; anything else is a mistake of the configuration.
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}
-# Joined at a time: 100 KB stay in the processor's cache. In one piece 2,000 lines took the thread of
-# the output 1.7 us each, like this they take 1.5. All are written in one call, for each gives up
+# Joined at a time: 100 KB stay in the processor's cache. In one piece 2,000 lines took the thread
+# of the output 1.7 us each, like this they take 1.5. All are written in one call, for each gives up
 # Python's lock: with one a piece the capture thread ran ahead, and 20,000 events waited in memory.
 _LINES = 128
 _MOST_PARTS = 1024  # that the system takes in one call (IOV_MAX)

@@ -168,3 +168,13 @@ def test_rejections_are_forgotten_after_some_seconds(failures: Failures) -> None
     assert [len(told) for told in failures._rejected.values()] == [4]
     failures.take(NOW + 60_000 * MS)
     assert failures._rejected == {}
+
+
+def test_rejections_without_end_are_kept_within_a_bound(
+    failures: Failures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connbeat.capture.failures._MAX_REJECTED", 10)
+    for number in range(1000):
+        failures.reject((LOCAL, REMOTE), 3, NOW + number)
+    (kept,) = failures._rejected.values()
+    assert (len(kept) <= 10, kept[-1]) == (True, (NOW + 999, errno.ECONNREFUSED))

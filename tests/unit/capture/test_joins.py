@@ -204,9 +204,17 @@ def test_one_whose_message_did_not_come_is_not_from_where_every_close_is_heard(
     house.joiner.see([HOST_NETNS], known_ns)
     house.joiner.see([HOST_NETNS, OTHER], NOW + 2)  # the first time counts
     house.joiner.lose(lost_ns)
+    house.join(message(make_socket(cookie=9)), after_ns=-SECOND)
     house.wait(trace(5, pid=500))
     (close,) = house.late(5 * SECOND)
     assert close.netns == where
+
+
+def test_where_no_message_ever_came_that_one_did_not_proves_nothing(house: House) -> None:
+    """The socket can be had also where the kernel has nothing that sends to it."""
+    house.joiner.see([HOST_NETNS], NOW - 1)
+    house.wait(trace(5, pid=500))
+    assert [close.netns for close in house.late(5 * SECOND)] == [HOST_NETNS]
 
 
 def test_where_nothing_is_heard_a_message_that_did_not_come_proves_nothing(house: House) -> None:

@@ -234,24 +234,53 @@ def test_a_trace_whose_message_was_lost_is_told_after_a_while(house: House) -> N
 
 
 @pytest.mark.parametrize(
-    ("is_lossy", "is_last", "where"),
-    [(False, False, 0), (True, False, PROCESS_NETNS), (False, True, PROCESS_NETNS)],
+    ("is_lossy", "is_last", "is_bad", "where"),
+    [
+        (False, False, False, 0),
+        (True, False, False, PROCESS_NETNS),
+        (False, True, False, PROCESS_NETNS),
+        (False, False, True, PROCESS_NETNS),
+    ],
 )
 def test_a_trace_without_a_message_is_of_its_process_namespace_if_that_may_be_lost_or_on_its_way(
-    house: House, is_lossy: bool, is_last: bool, where: int
+    house: House, *, is_lossy: bool, is_last: bool, is_bad: bool, where: int
 ) -> None:
     kernel = house.kernel()
     hearing(kernel).known_ones = frozenset((PROCESS_NETNS,))
+    hearing(kernel).queued = [heard(99)]
     kernel.see({})
+    assert len(kernel.tick().closes) == 1
     house.clock.time_ns += SECOND
     house.connect()
     house.destroy(5)
     house.clock.time_ns += MS
     hearing(kernel).is_lossy = is_lossy
+    hearing(kernel).queued = [(HOST, b"x", False)] if is_bad else []
     closes = list(kernel.tick(is_last=is_last).closes)
     house.clock.time_ns += 5 * SECOND
     (close,) = closes + list(kernel.tick().closes)
     assert close.netns == where
+
+
+def test_what_ended_while_nothing_was_heard_is_of_its_process_namespace(house: House) -> None:
+    """A namespace that is known when the sockets open again was not heard in between."""
+    kernel = house.kernel()
+    hearing(kernel).known_ones = frozenset((PROCESS_NETNS,))
+    hearing(kernel).queued = [heard(99)]
+    kernel.see({})
+    kernel.tick()
+    hearing(kernel).is_open = False
+    kernel.tick()
+    house.clock.time_ns += SECOND
+    house.connect()
+    house.destroy(5)
+    house.clock.time_ns += MS
+    hearing(kernel).is_open = True
+    kernel.see({})
+    closes = list(kernel.tick().closes)
+    house.clock.time_ns += 5 * SECOND
+    (close,) = closes + list(kernel.tick().closes)
+    assert close.netns == PROCESS_NETNS
 
 
 def test_the_last_turn_leaves_nothing_to_a_later_one(house: House) -> None:

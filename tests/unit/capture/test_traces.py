@@ -189,6 +189,21 @@ def test_its_end_has_the_cookie_and_the_time_of_the_kernel(house: House) -> None
     assert house.folder.established == [trace]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("FIN_WAIT2", "CLOSE"), ("FIN_WAIT2", "FIN_WAIT2"), ("FIN_WAIT1", "CLOSING")],
+)
+def test_what_comes_after_the_servers_own_fin_names_nobody_else(
+    house: House, old: str, new: str
+) -> None:
+    """A thread of the kernel may take it in, and is no more in an interrupt than a process."""
+    house.accept()
+    house.step("ESTABLISHED", "FIN_WAIT1", SERVER, CLIENT, skaddr=2, thread=500)
+    house.step(old, new, SERVER, CLIENT, skaddr=2, thread=66, flags=BH_OFF)
+    house.destroy(5, skaddr=2)
+    assert house.folder.by_cookie[5].process == process(500)
+
+
 def test_who_closes_a_connection_that_was_called_does_not_matter(house: House) -> None:
     house.connect(thread=501)
     house.step("ESTABLISHED", "FIN_WAIT1", skaddr=1, thread=777)
