@@ -115,7 +115,7 @@ class TraceFolder:
 
     # Seven records a connection: five steps of its sockets, and both their ends. One flat loop: to
     # parse, sort and fold those of an end took 2.5 us with a method for each kind, and takes 2.1.
-    def _fold(self, records: Iterator[RawEvent]) -> None:  # noqa: C901, PLR0912, PLR0915  see above
+    def _fold(self, records: Iterator[RawEvent]) -> None:  # noqa: C901, PLR0912, PLR0915  as above
         by_skaddr, by_cookie, opened = self._by_skaddr, self.by_cookie, self._opened
         state_kind, destroy_kind = self._kinds
         unpack_state, unpack_destroy = self._state, self._destroy
@@ -139,14 +139,10 @@ class TraceFolder:
                         or trace.failed_ns
                         or trace.is_listener
                     ):
-                        trace = Trace(
+                        trace = self._begin(Trace(
                             skaddr, _OUTBOUND if old == _SYN_SENT else _INBOUND, time_ns,
                             family, local_ip, local_port, remote_ip, remote_port,
-                        )  # fmt: skip
-                        if len(by_skaddr) < _MAX_TRACES or skaddr in by_skaddr:
-                            by_skaddr[skaddr] = trace
-                        else:
-                            self.refused += 1
+                        ))  # fmt: skip
                     else:
                         trace.family = family
                         trace.local_ip = local_ip
@@ -157,14 +153,10 @@ class TraceFolder:
                     opened.append(trace)
 
                 elif new == _SYN_SENT:
-                    trace = Trace(
+                    trace = self._begin(Trace(
                         skaddr, _OUTBOUND, time_ns,
                         family, local_ip, local_port, remote_ip, remote_port,
-                    )  # fmt: skip
-                    if len(by_skaddr) < _MAX_TRACES or skaddr in by_skaddr:
-                        by_skaddr[skaddr] = trace
-                    else:
-                        self.refused += 1
+                    ))  # fmt: skip
                     if not flags & IN_INTERRUPT:
                         trace.process = process_of(thread, time_ns)
 

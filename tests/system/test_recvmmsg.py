@@ -52,7 +52,7 @@ def listen() -> Iterator[Listen]:
     opened: list[CloseSocket] = []
 
     def start(inbox: object) -> CloseSocket:
-        opened.append(CloseSocket(inbox, all_namespaces=True))  # type: ignore[arg-type]  # Plain too
+        opened.append(CloseSocket(inbox, all_namespaces=True))  # type: ignore[arg-type]  # or a Plain
         return opened[-1]
 
     yield start

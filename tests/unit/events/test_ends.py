@@ -57,7 +57,7 @@ def test_without_a_process_to_tell_of_each_socket_has_its_own_near_end(is_shown:
     party = Party(UnknownReason.EXITED if is_shown else CURL, None)
     nears = [one.encoded_near(msgspec.structs.replace(of(party), inode=inode)) for inode in (1, 2)]
     words = "Unknown process" if is_shown else "Process"
-    assert [near.process["binary"] for near in nears] == [  # type: ignore[call-overload]  # no Raw
+    assert [near.process["binary"] for near in nears] == [  # type: ignore[call-overload]  # not encoded
         f"{words} with inode 1",
         f"{words} with inode 2",
     ]
@@ -77,7 +77,7 @@ def test_an_address_is_the_host_s_only_where_it_was_seen_in_the_host_s_namespace
     party = Party(CURL, None)
     elsewhere = msgspec.structs.replace(of(party, "10.9.9.9:1"), netns=HOST_NETNS + 1)
     for report, own in ((of(party), []), (elsewhere, []), (of(party, "10.9.9.9:1"), ["10.9.9.9"])):
-        told = msgspec.json.decode(one.encoded_near(report).beat)  # type: ignore[arg-type]  # Raw
+        told = msgspec.json.decode(one.encoded_near(report).beat)  # type: ignore[arg-type]  # encoded: Raw
         assert told["local_ips"] == ["10.0.0.1", *own]
 
 
